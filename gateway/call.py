@@ -1,0 +1,161 @@
+"""The facts of one request: what the client sent, and what Letta is to be asked.
+
+A surface makes the first `Call` from the client's body. Each plugin's `prepare` may hand
+on a changed copy (`attrs.evolve`); what comes out at the end is what Letta is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from gateway.events import Event
+
+
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
+# Older types run in one context whatever conversation is named, and what they say is the
+# argument of a tool: their token streams carry it JSON-escaped, and lose some of it.
+OWN_CONVERSATIONS = frozenset({"letta_v1_agent", "sleeptime_agent"})
+
+
+@attrs.frozen
+class Agent:
+    """A Letta agent, as far as a request needs to know it. `created` is in Unix seconds."""
+
+    id: str
+    name: str
+    type: str = "letta_v1_agent"
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    model: str = ""
+    hidden: bool = False
+    created: int = 0
+
+    @property
+    def older(self) -> bool:
+        """True for types with one context for all conversations (memgpt, react, ...)."""
+        return self.type not in OWN_CONVERSATIONS
+
+
+@attrs.frozen
+class Model:
+    """
+    One entry of `/v1/models`.
+
+    `extra` is merged into the entry: Open WebUI keeps unknown keys and configures itself
+    from them.
+    """
+
+    id: str
+    agent: Agent
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Text:
+    """A text part of a message."""
+
+    text: str
+
+
+@attrs.frozen
+class Image:
+    """
+    An image part of a message: base64 `data` with its `media_type`, or a `url`.
+
+    The gateway never fetches the URL.
+    """
+
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+
+
+Part: TypeAlias = Text | Image
+
+
+@attrs.frozen
+class ToolCall:
+    """A call that an assistant message of the client's history made; arguments as JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@attrs.frozen
+class Message:
+    """One message of the client's history, or one that Letta is sent."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@attrs.frozen
+class Tool:
+    """A function the client offers; `parameters` is its JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Conversation:
+    """
+    Where at Letta the turn takes place.
+
+    `id` is `conv-…`, or `default` for the agent's own. One that is not kept is a scratch
+    one: its run is cancelled as soon as nobody reads it, and it is deleted afterwards.
+    """
+
+    id: str
+    keep: bool = True
+
+
+@attrs.frozen
+class Reply:
+    """
+    How the answer is shown; encoders read nothing else.
+
+    `reasoning` names the delta fields that carry reasoning (none hides it). `ignored` are
+    the request's fields that nothing honours: a plugin that honours one takes it out.
+    """
+
+    reasoning: tuple[str, ...] = ("reasoning_content", "reasoning")
+    ignored: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Call:
+    """
+    One request on its way down to Letta.
+
+    `messages` is the client's whole history. `input` is what Letta is sent of it, once a
+    plugin has decided that. `answer`, if set, is played instead of asking Letta at all; it
+    obeys `gateway.grammar`. `headers` have lower-case names and carry no credentials.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    body: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    stream: bool = False
+    agent: Agent | None = None
+    conversation: Conversation | None = None
+    input: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    streaming: Literal["tokens", "steps"] = "tokens"
+    reply: Reply = Reply()
+    answer: tuple[Event, ...] | None = None
