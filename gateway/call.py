@@ -88,13 +88,19 @@ class ToolCall:
 
 @attrs.frozen
 class Message:
-    """One message of the client's history, or one that Letta is sent."""
+    """
+    One message of the client's history, or one that Letta is sent.
+
+    `otid` is an id of our own choice (a UUID) that Letta keeps with what it is sent, so that
+    one can ask later whether it was kept at all.
+    """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    otid: str | None = None
 
     @property
     def text(self) -> str:

@@ -59,6 +59,7 @@ __all__ = [
     "Turn",
 ]
 
+
 @attrs.frozen
 class NoConfig:
     """The config of a plugin that has no settings."""

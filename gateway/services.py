@@ -104,6 +104,9 @@ class Letta(Protocol):
     async def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; one that is not there is no error."""
 
+    async def kept(self, agent_id: str, conversation_id: str, otid: str) -> bool:
+        """Whether Letta has kept the message that was sent with this `otid`."""
+
 
 class Spawn(Protocol):
     """Run work that no request waits for. The gateway waits for it when it stops."""

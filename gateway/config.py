@@ -1,0 +1,162 @@
+"""The configuration: flags over the environment over the file over the defaults.
+
+Whatever is wrong with it is told at once, each problem with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import attrs
+
+from gateway import yamlfile
+from gateway.errors import ConfigError, Problem
+from gateway.mistakes import At, Wrong, meant
+from gateway.settings import (
+    STORES,
+    File,
+    Key,
+    LettaSettings,
+    LogSettings,
+    ServerSettings,
+    StoreSettings,
+)
+from gateway.steps import BUILT_IN, Step, Steps
+from gateway.yamlfile import Document
+
+
+_DEFAULTS = "<defaults>"
+_ENVIRONMENT = "<environment>"
+_FLAGS = "<command line>"
+
+
+@attrs.frozen
+class Config:
+    """
+    Everything that is decided before the start.
+
+    `pipeline` are the steps that are enabled, from the client's side to Letta's; `disabled`
+    are the ids of the others.
+    """
+
+    server: ServerSettings
+    letta: LettaSettings
+    store: StoreSettings
+    keys: tuple[Key, ...]
+    log: LogSettings
+    pipeline: tuple[Step, ...]
+    disabled: tuple[str, ...] = ()
+
+
+def load(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """
+    Read the configuration and find the plugins it names. Nothing is started.
+
+    Args:
+        path: The file; None for the built-in pipeline and defaults.
+        environ: For `${NAME}`, and for LETTA_BASE_URL, LETTA_API_KEY and LETTA_GATEWAY_KEY.
+        overrides: What flags say, by path: `{"server.port": 8000}`. None says nothing.
+
+    Raises:
+        ConfigError: With every problem there is.
+    """
+    document = yamlfile.read(path, environ) if path else yamlfile.empty(_DEFAULTS)
+    document = _with_flags(_with_environment(_with_pipeline(document), environ), overrides or {})
+    outcome, problems = document.structure(File)
+    good = outcome.good
+    store, store_problems = _store(document)
+    steps = Steps(document)
+    steps.read()
+    problems = [*document.problems, *problems, *store_problems, *steps.problems]
+    problems += _too_many_workers(document, good.get("server"), store)
+    problems += _same_keys(document)
+    if problems or store is None:
+        raise ConfigError(yamlfile.unique(problems))
+    return Config(
+        good["server"],
+        good["letta"],
+        store,
+        tuple(good["keys"]),
+        good["log"],
+        tuple(steps.steps),
+        tuple(steps.disabled),
+    )
+
+
+def _with_pipeline(document: Document) -> Document:
+    if document.get(("pipeline",)) is not None or ("pipeline",) in document.places:
+        return document
+    entries = [{"use": name} for name in BUILT_IN]
+    return document.put(("pipeline",), entries, source=document.place(()).file)
+
+
+def _with_environment(document: Document, environ: Mapping[str, str]) -> Document:
+    for name, at in (
+        ("LETTA_BASE_URL", ("letta", "base_url")),
+        ("LETTA_API_KEY", ("letta", "api_key")),
+    ):
+        if value := environ.get(name):
+            document = document.put(at, value, source=_ENVIRONMENT)
+    return _with_key(document, environ.get("LETTA_GATEWAY_KEY"))
+
+
+def _with_key(document: Document, value: str | None) -> Document:
+    keys = document.get(("keys",), [])
+    if not value or not isinstance(keys, list):
+        return document
+    if any(isinstance(key, dict) and key.get("key") == value for key in keys):
+        return document  # the file gives it a name already
+    if not keys:
+        document = document.put(("keys",), [], source=_ENVIRONMENT)
+    entry = {"name": "env", "key": value}
+    return document.put(("keys", len(keys)), entry, source=_ENVIRONMENT)
+
+
+def _with_flags(document: Document, overrides: Mapping[str, object]) -> Document:
+    for path, value in overrides.items():
+        if value is not None:
+            document = document.put(tuple(path.split(".")), value, source=_FLAGS)
+    return document
+
+
+def _store(document: Document) -> tuple[StoreSettings | None, list[Problem]]:
+    """`store: memory`, or `store: {use: sqlite, path: …}`."""
+    at: At = ("store",)
+    given = document.get(at, {})
+    kind = given if isinstance(given, str) else document.get((*at, "use"), "sqlite")
+    if not isinstance(given, str | dict):
+        return None, [document.problem(at, str(Wrong.unexpected(str | dict, given)))]
+    if not isinstance(kind, str) or kind not in STORES:
+        what = f"there is no such store; {meant(str(kind), STORES)}"
+        return None, [document.problem(at if kind is given else (*at, "use"), what)]
+    if isinstance(given, str):
+        return STORES[kind](), []
+    outcome, problems = document.structure(STORES[kind], at)
+    return outcome.value, problems
+
+
+def _too_many_workers(
+    document: Document, server: ServerSettings | None, store: StoreSettings | None
+) -> Iterable[Problem]:
+    if server and store and server.workers > 1:
+        what = f"{store.use} is a store for one process, and these are {server.workers}"
+        yield document.problem(("server", "workers"), what)
+
+
+def _same_keys(document: Document) -> Iterable[Problem]:
+    """Logs, limits and conversations tell callers apart by these."""
+    keys = document.get(("keys",))
+    for field in ("name", "key"):
+        seen: dict[str, int] = {}
+        for index in range(len(keys) if isinstance(keys, list) else 0):
+            at: At = ("keys", index, field)
+            value = document.get(at)
+            if isinstance(value, str) and seen.setdefault(value, index) != index:
+                what = f"is the same as keys[{seen[value]}].{field}; each key has its own"
+                yield document.problem(at, what)

@@ -1,0 +1,170 @@
+"""Isolation, written once, around every turn: a failing plugin never takes the gateway along.
+
+What a failure means is the operator's choice, `on_failure`. `fail` ends the request in a
+clean error that names the plugin and nothing else. `bypass` logs once, lets go what the
+turn held, and from then on events pass by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from gateway.call import Call
+from gateway.errors import GatewayError, Reject
+from gateway.events import Error, Event, Finish
+from gateway.plugin import Turn
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+R = TypeVar("R")
+
+CLOSING_SECONDS = 5.0
+
+
+@attrs.define
+class Tally:
+    """What one plugin has done since the process started."""
+
+    events_in: int = 0
+    events_out: int = 0
+    seconds: float = 0.0
+    failures: int = 0
+
+
+@attrs.define
+class Guarded:
+    """A turn of the plugin `name`, and what becomes of the request when it fails."""
+
+    name: str
+    turn: Turn
+    bypass: bool
+    tally: Tally
+    logger: Logger
+    timed: bool = attrs.field(init=False)
+    _flushed: bool = attrs.field(init=False, default=False)
+    _passed_by: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.timed = type(self.turn).due is not Turn.due
+
+    async def prepare(self, call: Call) -> Call:
+        """As the turn's; a failure is a `Reject`, or the call as it was."""
+        try:
+            return await self.turn.prepare(call)
+        except Reject:
+            raise
+        except Exception as exc:
+            self.note(exc)
+            if self.bypass:
+                self._passed_by = True
+                return call
+            error = self.error(exc)
+            raise Reject(error.status, error.code, error.message) from exc
+
+    def feed(self, event: Event) -> list[Event]:
+        """What goes on to the client's side; an ending always brings an ending."""
+        if self._passed_by:
+            return [event]
+        out = self._run(lambda: self.turn.feed(event), event)
+        if isinstance(event, Finish | Error) and not any(
+            isinstance(passed, Finish | Error) for passed in out
+        ):
+            out.append(event)
+        return out
+
+    def flush(self) -> list[Event]:
+        """What is held, once; nothing the second time."""
+        if self._passed_by or self._flushed:
+            return []
+        self._flushed = True
+        return self._run(self.turn.flush)
+
+    def due(self) -> float | None:
+        """When `release` is to be called."""
+        if not self.timed or self._passed_by:
+            return None
+        try:
+            return self.turn.due()
+        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+            self.note(exc)
+            self.timed = False
+            return None
+
+    def release(self, now: float) -> list[Event]:
+        """What has been held for too long; a turn that still holds it is not asked again."""
+        out = self._run(self.turn.release)
+        due = self.due()
+        if due is not None and due <= now:
+            self.logger.warning("plugin {}: release() let nothing go; timer is off", self.name)
+            self.timed = False
+        return out
+
+    async def again(self, call: Call, error: Error) -> Call | None:
+        """As the turn's; a failure asks nothing."""
+        if self._passed_by:
+            return None
+        try:
+            return await self.turn.again(call, error)
+        except Exception as exc:  # noqa: BLE001
+            self.note(exc)
+            return None
+
+    async def settle(self) -> Error | None:
+        """As the turn's, bounded; the error that the client is told if it failed."""
+        failed = await self._close(self.turn.settle)
+        return self.error(failed) if failed and not self.bypass else None
+
+    async def abandon(self) -> None:
+        """As the turn's, bounded."""
+        await self._close(self.turn.abandon)
+
+    def error(self, cause: Exception | None = None) -> Error:
+        """The error that ends a request whose plugin failed."""
+        if isinstance(cause, GatewayError):
+            return Error(cause.status, cause.type, cause.code, str(cause))
+        message = f"The plugin '{self.name}' failed."
+        return Error(500, "server_error", "plugin_failed", message)
+
+    def _run(self, work: Callable[[], Iterable[Event]], event: Event | None = None) -> list[Event]:
+        tally, out = self.tally, list[Event]()
+        started = time.perf_counter()
+        try:
+            out.extend(work())
+        except Exception as exc:  # noqa: BLE001
+            self._failed(exc, out, event)
+        tally.seconds += time.perf_counter() - started
+        tally.events_in += event is not None
+        tally.events_out += len(out)
+        return out
+
+    def _failed(self, exc: Exception, out: list[Event], event: Event | None) -> None:
+        self.note(exc)
+        if not self.bypass:
+            out.append(self.error())
+            return
+        out.extend(self.flush())
+        self._passed_by = True
+        if event is not None and not any(passed is event for passed in out):
+            out.append(event)
+
+    async def _close(self, work: Callable[[], Awaitable[None]]) -> Exception | None:
+        try:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await work()
+        except Exception as exc:  # noqa: BLE001
+            self.note(exc)
+            return exc
+        return None
+
+    def note(self, exc: Exception) -> None:
+        """Count and log a failure."""
+        self.tally.failures += 1
+        what = "passed by" if self.bypass else "request failed"
+        self.logger.opt(exception=exc).error("plugin {} failed: {}", self.name, what)

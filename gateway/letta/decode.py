@@ -1,0 +1,208 @@
+"""Letta's messages become events: one decoder per stream, no I/O.
+
+Dispatch is on the text of `message_type`: what is not known is counted, never fatal. The
+decoder guarantees `gateway.grammar`; a stream that stops without its ending is an `Error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from gateway.events import (
+    Error,
+    Event,
+    Finish,
+    Ping,
+    ReasoningDelta,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    ToolResult,
+    Usage,
+)
+from gateway.letta import failures
+
+
+Frame: TypeAlias = Mapping[str, Any]
+
+FINISHES: Mapping[str, Finish] = {
+    "end_turn": Finish("stop"),
+    "tool_rule": Finish("stop"),
+    "max_tokens_exceeded": Finish("length"),
+    "max_steps": Finish("length"),
+}
+
+# What the agent was told, not what it says: streamed on compaction and by other clients.
+NOT_FOR_CLIENTS = frozenset(
+    {
+        "user_message",
+        "system_message",
+        "event_message",
+        "summary_message",
+        "approval_response_message",
+    }
+)
+
+
+@attrs.define
+class Decoder:
+    """
+    Reads the frames of one stream.
+
+    `client_tools` are the names of the tools that the client offered: a pending call of any
+    other tool waits for somebody else's approval. `unknown` counts the message types that
+    were passed over.
+    """
+
+    client_tools: frozenset[str] = frozenset()
+    unknown: dict[str, int] = attrs.field(factory=dict)
+    _calls: dict[str, bool] = attrs.field(factory=dict)
+    _results: set[str] = attrs.field(factory=set)
+    _pending: list[str] = attrs.field(factory=list)
+    _stop: str | None = None
+    _error: Error | None = None
+    _usage: Usage | None = None
+
+    def feed(self, frame: Frame) -> Iterable[Event]:
+        """Read one frame: a parsed `data:` line."""
+        kind = frame.get("message_type")
+        read = READERS.get(kind) if isinstance(kind, str) else None
+        if read is not None:
+            return read(self, frame)
+        if kind not in NOT_FOR_CLIENTS:
+            self.unknown[str(kind)] = self.unknown.get(str(kind), 0) + 1
+        return ()
+
+    def fail(self, error: Error) -> None:
+        """The stream broke: what the ending is, unless Letta had said so itself."""
+        if self._error is None and self._stop is None:
+            self._error = attrs.evolve(error, rolled_back=error.rolled_back and self.rolled_back)
+
+    def end(self) -> Iterable[Event]:
+        """The stream is over: its usage and its ending."""
+        ending = self._ending()
+        if self._usage is not None and isinstance(ending, Finish):
+            yield self._usage
+        yield ending
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether Letta rolls a failed turn back: not when a tool step was finished."""
+        return not self._results
+
+    def _ending(self) -> Finish | Error:
+        if self._error is not None:
+            return self._error
+        if self._stop is None:
+            return failures.incomplete()
+        if self._stop == "requires_approval":
+            return Finish("tool_calls") if any(self._calls.values()) else self._unapproved()
+        if self._stop in failures.STOP_REASONS:
+            return failures.from_stop_reason(self._stop, rolled_back=self.rolled_back)
+        return FINISHES.get(self._stop, Finish("stop"))
+
+    def _unapproved(self) -> Error:
+        if not self._pending:  # a call without an id: Letta drops it without a word
+            return failures.incomplete()
+        return failures.waiting_for_approval(self._pending)
+
+    def _assistant(self, frame: Frame) -> Iterable[Event]:
+        text = as_text(frame.get("content"))
+        return (TextDelta(text, frame.get("id") or ""),) if text else ()
+
+    def _reasoning(self, frame: Frame) -> Iterable[Event]:
+        text = as_text(frame.get("reasoning"))
+        return (ReasoningDelta(text, frame.get("id") or ""),) if text else ()
+
+    def _hidden_reasoning(self, frame: Frame) -> Iterable[Event]:
+        text = as_text(frame.get("hidden_reasoning"))
+        return (ReasoningDelta(text, frame.get("id") or "", hidden=True),)
+
+    def _tool_call(self, frame: Frame) -> Iterator[Event]:
+        for call in calls_of(frame):
+            yield from self._call(call, client_side=False)
+
+    def _approval_request(self, frame: Frame) -> Iterator[Event]:
+        for call in calls_of(frame):
+            name = call.get("name")
+            if name and name not in self.client_tools:
+                self._pending.append(name)
+            yield from self._call(call, client_side=name in self.client_tools)
+
+    def _call(self, call: Frame, *, client_side: bool) -> Iterator[Event]:
+        call_id = call.get("tool_call_id")
+        if not call_id:
+            return
+        if call_id not in self._calls:
+            self._calls[call_id] = client_side
+            yield ToolCallStart(call_id, call.get("name") or "", client_side)
+        if arguments := call.get("arguments"):
+            yield ToolArgsDelta(call_id, arguments)
+
+    def _tool_return(self, frame: Frame) -> Iterator[Event]:
+        # With several returns the fields beside `tool_returns` can belong to different calls.
+        for returned in frame.get("tool_returns") or (frame,):
+            call_id = returned.get("tool_call_id") or ""
+            if call_id in self._calls and call_id not in self._results:
+                self._results.add(call_id)
+                output = as_text(returned.get("tool_return"))
+                yield ToolResult(call_id, output, ok=returned.get("status") != "error")
+
+    def _ping(self, frame: Frame) -> Iterable[Event]:
+        return (Ping(),)
+
+    def _stop_reason(self, frame: Frame) -> Iterable[Event]:
+        # A failing stream may name two; the first says what happened.
+        if self._stop is None:
+            self._stop = str(frame.get("stop_reason"))
+        return ()
+
+    def _usage_statistics(self, frame: Frame) -> Iterable[Event]:
+        self._usage = Usage(
+            prompt=frame.get("prompt_tokens") or 0,
+            completion=frame.get("completion_tokens") or 0,
+            cached=frame.get("cached_input_tokens"),
+            reasoning=frame.get("reasoning_tokens"),
+            steps=frame.get("step_count") or 1,
+        )
+        return ()
+
+    def _error_message(self, frame: Frame) -> Iterable[Event]:
+        if self._error is None:
+            self._error = failures.from_frame(frame, rolled_back=self.rolled_back)
+        return ()
+
+
+def as_text(content: object) -> str:
+    """The text of a content: a string, or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "".join(text for text in parts if isinstance(text, str))
+    return ""
+
+
+def calls_of(frame: Frame) -> Iterable[Frame]:
+    """The calls of a frame: a list when whole, one delta (or none) in a token stream."""
+    calls = frame.get("tool_calls") or frame.get("tool_call")
+    if isinstance(calls, Mapping):
+        return (calls,)
+    return [call for call in calls if isinstance(call, Mapping)] if calls else ()
+
+
+READERS: Mapping[str, Callable[[Decoder, Frame], Iterable[Event]]] = {
+    "assistant_message": Decoder._assistant,
+    "reasoning_message": Decoder._reasoning,
+    "hidden_reasoning_message": Decoder._hidden_reasoning,
+    "tool_call_message": Decoder._tool_call,
+    "approval_request_message": Decoder._approval_request,
+    "tool_return_message": Decoder._tool_return,
+    "ping": Decoder._ping,
+    "stop_reason": Decoder._stop_reason,
+    "usage_statistics": Decoder._usage_statistics,
+    "error_message": Decoder._error_message,
+}

@@ -1,0 +1,115 @@
+"""One run at Letta: asked, read as events, cancelled by its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import httpx
+from letta_client import APIConnectionError, APIStatusError, APITimeoutError, AsyncLetta
+
+from gateway.call import Call
+from gateway.events import Error, Event
+from gateway.letta import failures
+from gateway.letta.decode import Decoder
+from gateway.letta.frames import BrokenFrame, FrameStream
+from gateway.letta.wire import body_of, path_of
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+# Letta sends the first ping, which carries the run id, at once; a loaded server takes longer.
+RUN_ID_SECONDS = 30.0
+
+
+@attrs.define
+class LettaRun:
+    """
+    The answer to one call, as batches of events: one per read of the socket.
+
+    Nothing is sent before it is iterated, and it is never sent twice.
+    """
+
+    client: AsyncLetta
+    call: Call
+    read_seconds: float
+    logger: Logger
+    run_id: str | None = attrs.field(init=False, default=None)
+    _decoder: Decoder = attrs.field(init=False)
+    _known: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _cancelled: bool = attrs.field(init=False, default=False)
+    _sent: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._decoder = Decoder(frozenset(tool.name for tool in self.call.tools))
+
+    async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
+        decoder = self._decoder
+        try:
+            async for frames in self._frames():
+                batch = [event for frame in frames for event in decoder.feed(frame)]
+                if batch:
+                    yield batch
+        except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
+            decoder.fail(self._error(exc))
+        finally:
+            self._known.set()
+        if decoder.unknown:
+            self.logger.debug("unknown message types from Letta: {}", decoder.unknown)
+        yield list(decoder.end())
+
+    async def cancel(self) -> None:
+        """
+        Cancel the run, once its id is known. Letta sees it at the model's next chunk.
+
+        Always by the run's id: without one Letta cancels the run of another conversation.
+        """
+        self._cancelled = True
+        if not self._sent:
+            return
+        try:
+            async with asyncio.timeout(RUN_ID_SECONDS):
+                await self._known.wait()
+            if self.run_id is not None and self.call.agent is not None:
+                cancel = self.client.agents.messages.cancel
+                await cancel(self.call.agent.id, run_ids=[self.run_id])
+        except (TimeoutError, APIConnectionError, APIStatusError) as exc:
+            self.logger.warning("run {} could not be cancelled: {}", self.run_id, exc)
+
+    async def _frames(self) -> AsyncGenerator[list[Mapping[str, Any]], None]:
+        if self._cancelled or self.call.conversation is None:
+            self._decoder.fail(failures.from_stop_reason("cancelled", rolled_back=True))
+            return
+        self._sent = True
+        stream = await self.client.post(
+            path_of(self.call.conversation),
+            body=body_of(self.call),
+            cast_to=object,
+            stream=True,
+            stream_cls=FrameStream,
+        )
+        async with stream:
+            async for frames in stream:
+                if self.run_id is None:
+                    self._learn(frames)
+                yield frames
+
+    def _learn(self, frames: list[Mapping[str, Any]]) -> None:
+        self.run_id = next((run for frame in frames if (run := frame.get("run_id"))), None)
+        if self.run_id is not None:
+            self._known.set()
+
+    def _error(self, exc: Exception) -> Error:
+        match exc:
+            case APIStatusError():
+                return failures.from_status(exc.status_code, exc.body)
+            case APITimeoutError() | httpx.ReadTimeout():
+                return failures.timed_out(self.read_seconds)
+            case APIConnectionError():
+                return failures.unreachable(failures.reason(exc))
+            case BrokenFrame():
+                return failures.incomplete(str(exc))
+        return failures.incomplete()

@@ -1,0 +1,133 @@
+"""The pipeline of a running gateway: its steps, their lifespans, and the way in.
+
+Requests go down the steps' list, events come up it. The same pipeline serves every
+surface; `begin` is the only way to an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from gateway.asked import Asked, Upstream
+from gateway.call import Call, Model
+from gateway.chain import Chain
+from gateway.events import Event
+from gateway.exchange import Exchange, Segment
+from gateway.guard import Guarded, Tally
+from gateway.plugin import Plugin
+from gateway.reader import Reader
+from gateway.services import Context, Services, Spawn
+from gateway.wrapped import Wrapped
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+
+@attrs.frozen
+class Step:
+    """A plugin at its place, and what becomes of a request when it fails."""
+
+    id: str
+    plugin: Plugin[Any]
+    bypass: bool
+    tally: Tally = attrs.field(factory=Tally)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether it takes the flow itself, for I/O between events."""
+        return type(self.plugin).wrap is not Plugin.wrap
+
+    def begin(self, context: Context, logger: Logger) -> Guarded:
+        """Its turn for one request, guarded."""
+        turn = self.plugin.begin(context)
+        return Guarded(self.id, turn, self.bypass, self.tally, logger)
+
+
+@attrs.frozen
+class Pipeline:
+    """
+    Steps in the order of the YAML file, and Letta below them.
+
+    `keepalive` is the silence in seconds after which an exchange gives an empty batch.
+    `leave_seconds` bounds the work that goes on when a client has left.
+    """
+
+    steps: Sequence[Step]
+    upstream: Upstream
+    spawn: Spawn
+    logger: Logger
+    keepalive: float = 10.0
+    cancel_on_leave: bool = True
+    leave_seconds: float = 120.0
+
+    @asynccontextmanager
+    async def lifespan(self, services: Sequence[Services]) -> AsyncIterator[None]:
+        """Open every plugin in order, each with services of its own; close in reverse."""
+        async with AsyncExitStack() as stack:
+            for step, own in zip(self.steps, services, strict=True):
+                await stack.enter_async_context(step.plugin.lifespan(own))
+            yield
+
+    async def models(self, context: Context) -> Sequence[Model]:
+        """What `/v1/models` lists."""
+        found: Sequence[Model] = ()
+        for step in self.steps:
+            found = await step.plugin.models(context, found)
+        return found
+
+    async def begin(self, call: Call, context: Context) -> Exchange:
+        """
+        Prepare a request and start to ask Letta.
+
+        Raises:
+            Reject: A plugin answers with an error; those above it have undone their part.
+        """
+        turns = [step.begin(context, self.logger) for step in self.steps]
+        call = await self._prepare(call, turns)
+        asked = Asked(self.upstream, call, turns)
+        return Exchange(
+            call=call,
+            turns=turns,
+            segment=self._segments(asked, turns, context),
+            asked=asked,
+            clock=context.clock,
+            keepalive=self.keepalive,
+            cancel_on_leave=self.cancel_on_leave,
+            leave_seconds=self.leave_seconds,
+            spawn=self.spawn,
+            logger=self.logger,
+        )
+
+    async def _prepare(self, call: Call, turns: Sequence[Guarded]) -> Call:
+        for i, turn in enumerate(turns):
+            try:
+                call = await turn.prepare(call)
+            except BaseException:
+                for prepared in reversed(turns[: i + 1]):
+                    await prepared.abandon()
+                raise
+        return call
+
+    def _segments(self, asked: Asked, turns: Sequence[Guarded], context: Context) -> Segment:
+        """One segment of turns between any two plugins that take the flow themselves."""
+        source: AsyncIterator[Sequence[Event]] = aiter(asked)
+        above = len(turns)
+        for i in reversed(range(len(turns))):
+            if self.steps[i].wraps:
+                below = self._segment(source, turns[i + 1 : above], context)
+                source = aiter(Wrapped(self.steps[i].plugin, aiter(below), context, turns[i]))
+                above = i + 1
+        return self._segment(source, turns[:above], context)
+
+    def _segment(
+        self,
+        source: AsyncIterator[Sequence[Event]],
+        turns: Sequence[Guarded],
+        context: Context,
+    ) -> Segment:
+        return Segment(Reader(source, context.clock), Chain(turns), context.clock)

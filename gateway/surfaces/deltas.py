@@ -1,0 +1,129 @@
+"""Events become the deltas of a chat completion.
+
+The one place that knows how a message looks to an OpenAI client: a stream sends the deltas,
+a whole answer adds them up, so that the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, assert_never
+
+import attrs
+
+from gateway.call import Reply
+from gateway.events import (
+    Error,
+    Event,
+    Finish,
+    Ping,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    ToolResult,
+    Usage,
+)
+
+
+Delta: TypeAlias = dict[str, Any]
+
+
+@attrs.define
+class Paragraphs:
+    """Puts a blank line between two Letta messages, unless the text has one there."""
+
+    _message: str | None = None
+    _newlines: int = 2
+
+    def join(self, text: str, message: str) -> str:
+        """`text` as it follows what came before."""
+        if message != self._message:
+            if self._message is not None:
+                missing = 2 - self._newlines - _leading(text)
+                text = "\n" * max(0, missing) + text
+            self._message = message
+        trailing = len(text) - len(text.rstrip("\n"))
+        self._newlines = min(2, trailing + (self._newlines if trailing == len(text) else 0))
+        return text
+
+
+def _leading(text: str) -> int:
+    return len(text) - len(text.lstrip("\n"))
+
+
+@attrs.define
+class Deltas:
+    """The deltas of one answer. Only the client's own tools appear as `tool_calls`."""
+
+    reply: Reply
+    _text: Paragraphs = attrs.field(init=False, factory=Paragraphs)
+    _reasoning: Paragraphs = attrs.field(init=False, factory=Paragraphs)
+    _calls: dict[str, int] = attrs.field(init=False, factory=dict)
+    _begun: bool = attrs.field(init=False, default=False)
+
+    def feed(self, event: Event) -> Delta | None:
+        """The delta of an event, or None where a chat completion has no place for it."""
+        delta = self._delta(event)
+        if delta is not None and not self._begun:
+            self._begun = True
+            delta = {"role": "assistant", **delta}
+        return delta
+
+    def _delta(self, event: Event) -> Delta | None:
+        match event:
+            case TextDelta(text, message):
+                return {"content": self._text.join(text, message)}
+            case ReasoningDelta(text, message):
+                return self._reason(text, message)
+            case ToolCallStart(call_id, name, client_side):
+                return self._start(call_id, name) if client_side else None
+            case ToolArgsDelta(call_id, json):
+                return self._arguments(call_id, json)
+            case Finish():
+                return None if self._begun else {"content": ""}
+            case ToolResult() | Status() | Usage() | Error() | Ping():
+                return None
+        assert_never(event)
+
+    def _reason(self, text: str, message: str) -> Delta | None:
+        if not text or not self.reply.reasoning:
+            return None
+        return dict.fromkeys(self.reply.reasoning, self._reasoning.join(text, message))
+
+    def _start(self, call_id: str, name: str) -> Delta:
+        index = self._calls[call_id] = len(self._calls)
+        function = {"name": name, "arguments": ""}
+        return {
+            "tool_calls": [
+                {"index": index, "id": call_id, "type": "function", "function": function}
+            ]
+        }
+
+    def _arguments(self, call_id: str, json: str) -> Delta | None:
+        index = self._calls.get(call_id)
+        if index is None:
+            return None
+        return {"tool_calls": [{"index": index, "function": {"arguments": json}}]}
+
+
+@attrs.define
+class Whole:
+    """Adds deltas up to the message of an answer that is not streamed."""
+
+    message: Delta = attrs.field(factory=lambda: {"role": "assistant", "content": None})
+
+    def add(self, delta: Delta) -> None:
+        """Add one delta."""
+        for name, value in delta.items():
+            if name == "tool_calls":
+                self._call(value[0])
+            elif name != "role":
+                self.message[name] = (self.message.get(name) or "") + value
+
+    def _call(self, delta: Delta) -> None:
+        calls: list[Delta] = self.message.setdefault("tool_calls", [])
+        if delta["index"] < len(calls):
+            calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
+        else:
+            calls.append({key: value for key, value in delta.items() if key != "index"})

@@ -1,0 +1,61 @@
+"""`GET /v1/models` and `/v1/models/{id}`: agents as models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from gateway.call import Model
+from gateway.errors import Reject
+from gateway.surfaces.openai_errors import response
+from gateway.web.request import asking_of
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """All models that the caller may use."""
+    asking = asking_of(request)
+    models = await asking.pipeline.models(asking.context)
+    return response(200, {"object": "list", "data": [entry(model) for model in models]})
+
+
+async def get_model(request: web.Request) -> web.Response:
+    """One model; its id may have spaces and slashes."""
+    asking = asking_of(request)
+    wanted = request.match_info["model"]
+    models = await asking.pipeline.models(asking.context)
+    for model in models:
+        if wanted in {model.id, model.agent.id}:
+            return response(200, entry(model))
+    text = f"The model '{wanted}' does not exist."
+    raise Reject(404, "model_not_found", text, type="invalid_request_error", param="model")
+
+
+def entry(model: Model) -> dict[str, Any]:
+    """
+    One entry. `name`, `tags` and `info` are read by Open WebUI, which configures itself from
+    them: its own tools stay off (an agent has its own), usage is asked for.
+    """
+    agent = model.agent
+    described = {
+        "id": model.id,
+        "object": "model",
+        "created": agent.created,
+        "owned_by": "letta",
+        "name": model.id,
+        "tags": [{"name": tag} for tag in agent.tags],
+        "info": {
+            "meta": {
+                "description": agent.description,
+                "capabilities": {
+                    "builtin_tools": False,
+                    "usage": True,
+                    "vision": True,
+                    "web_search": False,
+                    "image_generation": False,
+                    "code_interpreter": False,
+                },
+            }
+        },
+    }
+    return {**described, **model.extra}

@@ -1,0 +1,90 @@
+"""Who may ask: keys, and origins of browser pages."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+import attrs
+from aiohttp import web
+
+from gateway.errors import Reject
+from gateway.services import Caller
+
+
+@attrs.frozen
+class Key:
+    """A key that callers may use, and the name it has in logs."""
+
+    name: str
+    secret: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Access:
+    """
+    Checks the bearer and the origin.
+
+    Without keys any bearer is taken (the gateway then serves loopback only), and its hash
+    tells callers apart; no bearer at all is one anonymous caller.
+    """
+
+    keys: Sequence[Key] = ()
+    origins: frozenset[str] = frozenset()
+
+    def caller(self, request: web.Request) -> Caller:
+        """
+        Who asks.
+
+        Raises:
+            Reject: There are keys, and this is none of them.
+        """
+        bearer = _bearer(request)
+        if not self.keys:
+            return Caller("anonymous", _digest(bearer)) if bearer else Caller()
+        # Every key is compared, in constant time, so that time tells nothing.
+        matching = [key for key in self.keys if _equal(key.secret, bearer)]
+        if not matching:
+            text = "The API key is wrong." if bearer else "An API key is missing."
+            text += " Send it as 'Authorization: Bearer KEY'."
+            raise Reject(401, "invalid_api_key", text)
+        return Caller(matching[0].name, f"key:{matching[0].name}")
+
+    def check_origin(self, request: web.Request) -> None:
+        """
+        Refuse pages of other sites: they could reach a gateway on loopback.
+
+        Raises:
+            Reject: The request comes from a page whose origin is not listed.
+        """
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self.origins:
+            text = f"Pages of {origin} may not ask. Its operator can list it: server.allow_origins."
+            raise Reject(403, "origin_not_allowed", text)
+
+    def cors(self, request: web.Request) -> Mapping[str, str]:
+        """The headers that let a listed page read the answer."""
+        origin = request.headers.get("Origin")
+        if origin is None or origin not in self.origins:
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Headers": "*, Authorization",
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Expose-Headers": "*",
+            "Vary": "Origin",
+        }
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _equal(secret: str, sent: str) -> bool:
+    return hmac.compare_digest(secret.encode(), sent.encode("utf-8", "surrogateescape"))

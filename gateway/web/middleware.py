@@ -1,0 +1,125 @@
+"""Around every request: its id, who asks, errors in OpenAI's shape, one log line."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway.errors import GatewayError, Reject, error_type
+from gateway.pipeline import Pipeline
+from gateway.services import Clock, Context
+from gateway.surfaces import openai_errors
+from gateway.web.access import Access
+from gateway.web.request import ASKING, Asking, public_headers
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = "x-request-id"
+_SAFE_ID = re.compile(r"[\w.:-]{1,128}\Z")
+
+# Routes that say only that the gateway lives; no key is asked and no line is logged.
+OPEN = frozenset({"/health", "/ready"})
+
+
+@attrs.frozen
+class Doorman:
+    """Lets requests in, and writes down what became of them."""
+
+    access: Access
+    pipeline: Pipeline
+    clock: Clock
+    logger: Logger
+
+    def middleware(self) -> Middleware:
+        """As aiohttp takes it."""
+
+        @web.middleware
+        async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._admit(request, handler)
+
+        return admit
+
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        asking = self._asking(request)
+        request[ASKING] = asking
+        status = 499
+        try:
+            response = await self._answer(request, handler, asking)
+            status = response.status
+            return response
+        finally:
+            if request.path not in OPEN:
+                self._log(request, asking, status)
+
+    def _asking(self, request: web.Request) -> Asking:
+        sent = request.headers.get(REQUEST_ID, "")
+        request_id = sent if _SAFE_ID.match(sent) else secrets.token_hex(12)
+        context = Context(request_id, self.clock)
+        logger = self.logger.bind(request_id=request_id)
+        return Asking(context, self.pipeline, public_headers(request), logger)
+
+    async def _answer(
+        self, request: web.Request, handler: Handler, asking: Asking
+    ) -> web.StreamResponse:
+        try:
+            self.access.check_origin(request)
+            if request.method == "OPTIONS" and "Origin" in request.headers:
+                return web.Response(status=204)
+            if request.path not in OPEN:
+                caller = self.access.caller(request)
+                asking.context = attrs.evolve(asking.context, caller=caller)
+            return await handler(request)
+        except Reject as exc:
+            asking.note(error=exc.code)
+            return openai_errors.from_reject(exc)
+        except web.HTTPException as exc:
+            return _http_error(request, exc)
+        except (ConnectionError, TimeoutError):  # the client has gone, or does not read
+            raise asyncio.CancelledError from None
+        except Exception as exc:  # noqa: BLE001  a bug must not show its traceback to clients
+            return self._failed(asking, exc)
+
+    def _failed(self, asking: Asking, exc: Exception) -> web.Response:
+        known = isinstance(exc, GatewayError)
+        asking.logger.opt(exception=None if known else exc).error("request failed: {!r}", exc)
+        error = exc if isinstance(exc, GatewayError) else GatewayError()
+        message = str(exc) if known else "The gateway failed. Its log says why."
+        asking.note(error=error.code)
+        return openai_errors.response(
+            error.status, openai_errors.body(message, error.type, error.code)
+        )
+
+    async def stamp(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Before any headers go out, a stream's too: the request's id, and CORS."""
+        if ASKING in request:
+            response.headers[REQUEST_ID] = request[ASKING].context.request_id
+        response.headers.update(self.access.cors(request))
+
+    def _log(self, request: web.Request, asking: Asking, status: int) -> None:
+        asking.note(key=asking.context.caller.name, status=status, ms=asking.elapsed_ms())
+        asking.logger.bind(**asking.facts).info("{} {}", request.method, request.path)
+
+
+def _http_error(request: web.Request, exc: web.HTTPException) -> web.Response:
+    """aiohttp's own refusals (404, 405, 413), in OpenAI's shape."""
+    messages = {
+        404: f"There is no {request.path} here.",
+        405: f"{request.path} does not take {request.method}.",
+        413: "The body is larger than the gateway takes (server.body_limit_mb).",
+    }
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+    message = messages.get(exc.status, exc.reason)
+    content = openai_errors.body(message, error_type(exc.status), codes.get(exc.status))
+    allow = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
+    return openai_errors.response(exc.status, content, allow)

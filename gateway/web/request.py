@@ -1,0 +1,83 @@
+"""What belongs to one HTTP request: who asks, its id, its log line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import orjson
+from aiohttp import web
+
+from gateway.errors import Reject
+from gateway.events import Event, Usage
+from gateway.pipeline import Pipeline
+from gateway.services import Context
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
+
+
+@attrs.define
+class Asking:
+    """One request, and what its log line will say. `facts` never hold message text."""
+
+    context: Context
+    pipeline: Pipeline
+    headers: Mapping[str, str]
+    logger: Logger
+    started: float = attrs.field(factory=time.monotonic)
+    facts: dict[str, Any] = attrs.field(factory=dict)
+
+    def note(self, **facts: object) -> None:
+        """Add facts to the log line; None is left out."""
+        self.facts.update({name: value for name, value in facts.items() if value is not None})
+
+    def sent(self, batch: Sequence[Event]) -> None:
+        """Note the time to the first event, and the tokens."""
+        if batch and "ttft_ms" not in self.facts:
+            self.note(ttft_ms=self.elapsed_ms())
+        for event in batch:
+            if isinstance(event, Usage):
+                self.note(prompt_tokens=event.prompt, completion_tokens=event.completion)
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request came."""
+        return round((time.monotonic() - self.started) * 1000)
+
+
+ASKING = web.RequestKey("asking", Asking)
+
+
+def asking_of(request: web.Request) -> Asking:
+    """The `Asking` that the middleware made."""
+    return request[ASKING]
+
+
+def public_headers(request: web.Request) -> dict[str, str]:
+    """Its headers with lower-case names and without credentials."""
+    return {
+        name.lower(): value
+        for name, value in request.headers.items()
+        if name.lower() not in CREDENTIALS
+    }
+
+
+async def json_body(request: web.Request) -> Any:
+    """
+    The body, parsed.
+
+    Raises:
+        Reject: It is not sent as JSON (a form on any web page could be), or is not JSON.
+    """
+    if request.content_type != "application/json":
+        text = f"The body must be sent as application/json, not {request.content_type}."
+        raise Reject(415, "unsupported_media_type", text)
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError as exc:
+        raise Reject(400, "invalid_json", f"The body is not JSON: {exc}.") from exc

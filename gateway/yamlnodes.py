@@ -1,0 +1,119 @@
+"""YAML nodes to plain data, and the place of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from gateway.errors import Problem
+from gateway.mistakes import At
+from gateway.variables import expand
+
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@attrs.frozen
+class Place:
+    """A place in a file, or in what stands in for one (lines and columns from 1)."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def problem(self, at: At, what: str) -> Problem:
+        """Something is wrong here."""
+        return Problem(self.file, self.line, self.column, as_text(at), what)
+
+
+def as_text(at: At) -> str:
+    """`pipeline[1].config.by`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in at)
+    return "".join(steps).removeprefix(".")
+
+
+@attrs.define
+class Reader:
+    """Reads the nodes of one file; what it learns on the way stays in its fields."""
+
+    file: str
+    environ: Mapping[str, str] = attrs.field(repr=False)
+    places: dict[At, Place] = attrs.field(factory=dict)
+    keys: dict[At, Place] = attrs.field(factory=dict)
+    problems: list[Problem] = attrs.field(factory=list)
+    secrets: set[str] = attrs.field(factory=set, repr=False)
+    _around: list[Node] = attrs.field(factory=list, repr=False)
+
+    def read(self, node: Node, at: At = ()) -> Any:
+        """The data that a node stands for."""
+        place = self.places[at] = self._place(node)
+        if any(node is one for one in self._around):
+            self._complain(place, at, "contains itself")
+            return None
+        self._around.append(node)
+        data: Any
+        match node:
+            case MappingNode(tag="tag:yaml.org,2002:map"):
+                data = self._mapping(node, at)
+            case SequenceNode(tag="tag:yaml.org,2002:seq"):
+                data = [self.read(item, (*at, index)) for index, item in enumerate(node.value)]
+            case ScalarNode():
+                data = self._scalar(node, at)
+            case _:
+                self._tagged(node, at)
+                data = None
+        self._around.pop()
+        return data
+
+    def _mapping(self, node: MappingNode, at: At) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            below, place = (*at, key.value), self._place(key)
+            if key.tag != f"{_TAG}str":
+                self._complain(place, at, "a key must be text (in quotes if it looks like more)")
+            elif key.value in found:
+                first = self.keys[below].line
+                self._complain(place, below, f"stands here twice, first in line {first}")
+            else:
+                self.keys[below] = place
+                found[key.value] = self.read(value, below)
+        return found
+
+    def _scalar(self, node: ScalarNode, at: At) -> Any:
+        construct = YAML(typ="safe", pure=True).constructor
+        match str(node.tag).removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool":
+                return construct.construct_yaml_bool(node)
+            case "int":
+                return construct.construct_yaml_int(node)
+            case "float":
+                return construct.construct_yaml_float(node)
+            case "str" | "timestamp":
+                return self._text(node, at)
+            case _:
+                self._tagged(node, at)
+                return None
+
+    def _text(self, node: ScalarNode, at: At) -> str:
+        expansion = expand(node.value, self.environ)
+        self.secrets |= expansion.read
+        if expansion.mistakes:
+            self._complain(self.places[at], at, "; ".join(expansion.mistakes))
+        return expansion.text
+
+    def _tagged(self, node: Node, at: At) -> None:
+        what = "a tag (!…) means nothing here; text that begins with ! needs quotes"
+        self._complain(self.places[at], at, what)
+
+    def _place(self, node: Node) -> Place:
+        mark = node.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1)
+
+    def _complain(self, place: Place, at: At, what: str) -> None:
+        self.problems.append(place.problem(at, what))

@@ -1,0 +1,176 @@
+"""Which agent a request means: the `model` field names it exactly, or the answer is 404.
+
+There is no fallback to some other agent, and no guess at upper and lower case. Two agents of
+one name are told apart by their ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from typing import Literal, NoReturn
+
+import attrs
+
+from gateway.plugin import Agent, Call, Context, Model, Plugin, Reject, Services, Turn
+
+
+# A client that asks for an unknown model in a loop must not make a listing of each request.
+MISS_SECONDS = 1.0
+
+
+@attrs.frozen
+class Config:
+    """Settings of `agent_resolver`."""
+
+    by: list[Literal["id", "name"]] = attrs.field(
+        factory=lambda: ["id", "name"],
+        metadata={"help": "what a model may be named by: id, name, or both"},
+    )
+    refresh_seconds: float = attrs.field(
+        default=30.0, metadata={"help": "age at which the list of agents is read anew"}
+    )
+    tags: list[str] = attrs.field(
+        factory=list, metadata={"help": "serve only agents with one of these tags; all if empty"}
+    )
+    prefix: str = attrs.field(
+        default="", metadata={"help": "put before every model's name, 'letta/' for example"}
+    )
+    include_hidden: bool = attrs.field(
+        default=False, metadata={"help": "serve agents that are marked hidden at Letta"}
+    )
+    include_sleeptime: bool = attrs.field(
+        default=False, metadata={"help": "serve the agents that tend others' memory"}
+    )
+    older_agents: Literal["steps", "tokens"] = attrs.field(
+        default="steps",
+        metadata={
+            "help": "how memgpt and other older types stream: their tokens lose text at Letta"
+        },
+    )
+
+
+@attrs.frozen
+class Catalogue:
+    """The agents that are served, by model name and by id."""
+
+    models: Mapping[str, Agent]
+    ids: Mapping[str, Agent]
+    shared: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, agents: Sequence[Agent], config: Config) -> Catalogue:
+        """Name each agent: by its name where that is unique and allowed, else by its id."""
+        named: dict[str, list[Agent]] = {}
+        for agent in agents:
+            named.setdefault(agent.name, []).append(agent)
+        by_name = "name" in config.by
+        models: dict[str, Agent] = {}
+        for agent in agents:
+            unique = by_name and len(named[agent.name]) == 1
+            models[config.prefix + (agent.name if unique else agent.id)] = agent
+        shared = {
+            config.prefix + name: [config.prefix + agent.id for agent in same]
+            for name, same in named.items()
+            if by_name and len(same) > 1
+        }
+        ids = {config.prefix + agent.id: agent for agent in agents} if "id" in config.by else {}
+        return cls(models, ids, shared)
+
+    def find(self, model: str) -> Agent | None:
+        """The agent of this exact id or name."""
+        return self.ids.get(model) or self.models.get(model)
+
+    def refuse(self, model: str) -> NoReturn:
+        """Say why there is no such model, and what there is instead."""
+        if model in self.shared:
+            ids = ", ".join(self.shared[model])
+            text = f"Several agents are named '{model}'. Use one of the ids: {ids}."
+        elif near := get_close_matches(model, self.models, n=3, cutoff=0.5):
+            text = f"The model '{model}' does not exist. Did you mean: {', '.join(near)}?"
+        else:
+            text = f"The model '{model}' does not exist. GET /v1/models lists all there are."
+        raise Reject(
+            404, "model_not_found", text, type="invalid_request_error", param="model", retry=False
+        )
+
+
+class AgentResolver(Plugin[Config]):
+    """Finds the Letta agent that `model` names, and lists agents as models."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._catalogue: Catalogue | None = None
+        self._read_at = 0.0
+        self._reading = asyncio.Lock()
+        self._services: Services
+
+    @asynccontextmanager
+    async def lifespan(self, services: Services) -> AsyncIterator[None]:
+        self._services = services
+        yield
+
+    async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
+        catalogue = await self._known(at_most=1.0)
+        return [*found, *(Model(name, agent) for name, agent in catalogue.models.items())]
+
+    def begin(self, context: Context) -> Turn:
+        return AgentTurn(self)
+
+    async def find(self, model: str) -> Agent:
+        """
+        The agent that `model` names.
+
+        Raises:
+            Reject: There is none, or several.
+        """
+        agent = (await self._known(at_most=self.config.refresh_seconds)).find(model)
+        if agent is not None:
+            return agent
+        catalogue = await self._read(unless_after=self._now() - MISS_SECONDS)
+        return catalogue.find(model) or catalogue.refuse(model)
+
+    async def _known(self, at_most: float) -> Catalogue:
+        """The catalogue; an older one serves while it is read anew behind it."""
+        if self._catalogue is None:
+            return await self._read(unless_after=0.0)
+        if self._now() - self._read_at > at_most and not self._reading.locked():
+            self._services.spawn(self._refresh())
+        return self._catalogue
+
+    async def _refresh(self) -> None:
+        try:
+            await self._read(unless_after=self._now())
+        except Reject as exc:
+            self._services.logger.warning("the list of agents could not be read: {}", exc.message)
+
+    async def _read(self, unless_after: float) -> Catalogue:
+        async with self._reading:
+            if self._catalogue is None or self._read_at < unless_after:
+                started = self._now()
+                agents = await self._services.letta.agents(tags=self.config.tags)
+                served = [agent for agent in agents if self._serves(agent)]
+                self._catalogue, self._read_at = Catalogue.of(served, self.config), started
+            return self._catalogue
+
+    def _serves(self, agent: Agent) -> bool:
+        if agent.hidden and not self.config.include_hidden:
+            return False
+        return agent.type != "sleeptime_agent" or self.config.include_sleeptime
+
+    def _now(self) -> float:
+        return self._services.clock.now()
+
+
+@attrs.define
+class AgentTurn(Turn):
+    """Finds the agent of one request."""
+
+    plugin: AgentResolver
+
+    async def prepare(self, call: Call) -> Call:
+        agent = await self.plugin.find(call.model)
+        streaming = self.plugin.config.older_agents if agent.older else "tokens"
+        return attrs.evolve(call, agent=agent, streaming=streaming)

@@ -1,0 +1,65 @@
+"""The client's history, as Letta can be sent it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from gateway.plugin import Message, Text
+
+
+def user_turns(messages: Sequence[Message]) -> int:
+    """How many times the user has spoken: a turn's place in a chat, whatever its text."""
+    return sum(message.role == "user" for message in messages)
+
+
+def since(messages: Sequence[Message], turn: int) -> Sequence[Message]:
+    """What was said from the user's turn number `turn` (from 1) on, without system messages."""
+    spoken = 0
+    for i, message in enumerate(messages):
+        spoken += message.role == "user"
+        if spoken == turn:
+            return [later for later in messages[i:] if later.role != "system"]
+    return ()
+
+
+def last_user(messages: Sequence[Message]) -> Sequence[Message]:
+    """The user's last message alone, or nothing."""
+    spoken = [message for message in messages if message.role == "user"]
+    return spoken[-1:]
+
+
+def system(messages: Sequence[Message]) -> Sequence[Message]:
+    """The client's system messages."""
+    return [message for message in messages if message.role == "system"]
+
+
+def digest(messages: Sequence[Message]) -> str:
+    """A fingerprint of system messages, to tell whether they have changed; "" for none."""
+    texts = "\0".join(message.text for message in messages)
+    return hashlib.sha256(texts.encode()).hexdigest() if messages else ""
+
+
+def sendable(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """
+    The same as Letta takes it: it knows no tool messages in an input, and no empty ones.
+
+    Tool calls and results of older rounds become marked text, so that nothing is lost.
+    """
+    return tuple(sent for message in messages for sent in _sendable(message))
+
+
+def _sendable(message: Message) -> Iterator[Message]:
+    if message.role == "tool":
+        text = f"[Result of the tool call {message.tool_call_id}]\n{message.text}"
+        yield Message("user", (Text(text),))
+        return
+    parts = tuple(part for part in message.parts if part != Text(""))
+    parts += tuple(
+        Text(f"\n[Called the tool {call.name} as {call.id}: {call.arguments}]")
+        for call in message.tool_calls
+    )
+    if parts:
+        yield attrs.evolve(message, parts=parts, tool_calls=())
