@@ -51,7 +51,9 @@ async def assemble(config: Config, logger: Logger) -> AsyncIterator[Gateway]:
         background = Background(logger)
         clock = LoopClock()
         pipeline = Pipeline(
-            steps=[Step(s.id, s.construct(), bypass=s.on_failure == "bypass") for s in config.pipeline],
+            steps=[
+                Step(s.id, s.construct(), bypass=s.on_failure == "bypass") for s in config.pipeline
+            ],
             upstream=letta,
             spawn=background.spawn,
             logger=logger,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import attrs
@@ -20,29 +21,34 @@ OnFailure = Literal["fail", "bypass"]
 BUILT_IN = ("agent_resolver", "conversation_resolver", "reasoning_mapper", "newline_reconstructor")
 
 
+def _name(_: object, __: object, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", value):
+        raise ValueError("must be letters, digits and _ . : -")
+
+
 @attrs.frozen
 class Entry:
     """One entry of `pipeline`, as the file has it."""
 
     use: str = attrs.field(
-        metadata={"help": "The plugin: its name, or package.module:Class."},
+        metadata={"help": "the plugin: its name, or package.module:Class"},
     )
     id: str | None = attrs.field(
         default=None,
-        validator=attrs.validators.optional(attrs.validators.matches_re(r"[A-Za-z0-9_.:-]+")),
-        metadata={"help": "What to call this step, where a plugin is used twice."},
+        validator=attrs.validators.optional(_name),
+        metadata={"help": "what to call this step, where a plugin is used twice"},
     )
     enabled: bool = attrs.field(
         default=True,
-        metadata={"help": "false: the step is left out, and its plugin is not even looked for."},
+        metadata={"help": "false leaves the step out: its plugin need not be installed"},
     )
     on_failure: OnFailure | None = attrs.field(
         default=None,
-        metadata={"help": "fail ends the request, bypass goes on without; the plugin's choice."},
+        metadata={"help": "fail ends the request, bypass goes on without; or as the plugin has it"},
     )
     config: Any = attrs.field(
         factory=dict,
-        metadata={"help": "The plugin's own settings: see letta-gateway plugins NAME."},
+        metadata={"help": "the plugin's own settings; `letta-gateway plugins NAME` explains them"},
     )
 
 

@@ -148,7 +148,7 @@ def agent_of(state: AgentState) -> Agent:
         tags=tuple(state.tags or ()),
         model=state.model or "",
         hidden=bool(state.hidden),
-        created=int(state.created_at.timestamp()),
+        created=int(state.created_at.timestamp()) if state.created_at else 0,
     )
 
 

@@ -13,8 +13,9 @@ from letta_client import APIConnectionError, APIStatusError, APITimeoutError, As
 from gateway.call import Call
 from gateway.events import Error, Event
 from gateway.letta import failures
-from gateway.letta.decode import Decoder
+from gateway.letta.decode import Decoder, as_text
 from gateway.letta.frames import BrokenFrame, FrameStream
+from gateway.letta.restore import Restorer
 from gateway.letta.wire import body_of, path_of
 
 
@@ -42,9 +43,13 @@ class LettaRun:
     _known: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _cancelled: bool = attrs.field(init=False, default=False)
     _sent: bool = attrs.field(init=False, default=False)
+    _restorer: Restorer | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._decoder = Decoder(frozenset(tool.name for tool in self.call.tools))
+        agent = self.call.agent
+        if agent is not None and agent.older and self.call.streaming == "tokens":
+            self._restorer = Restorer(self._stored)
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
         decoder = self._decoder
@@ -52,14 +57,14 @@ class LettaRun:
             async for frames in self._frames():
                 batch = [event for frame in frames for event in decoder.feed(frame)]
                 if batch:
-                    yield batch
+                    yield await self._completed(batch)
         except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
             decoder.fail(self._error(exc))
         finally:
             self._known.set()
         if decoder.unknown:
             self.logger.debug("unknown message types from Letta: {}", decoder.unknown)
-        yield list(decoder.end())
+        yield await self._completed(list(decoder.end()))
 
     async def cancel(self) -> None:
         """
@@ -96,6 +101,24 @@ class LettaRun:
                 if self.run_id is None:
                     self._learn(frames)
                 yield frames
+
+    async def _completed(self, batch: list[Event]) -> list[Event]:
+        return batch if self._restorer is None else await self._restorer.complete(batch)
+
+    async def _stored(self) -> Mapping[str, str]:
+        """The assistant texts that Letta has stored of this run."""
+        if self.run_id is None:
+            return {}
+        try:
+            page = await self.client.runs.messages.list(self.run_id, order="asc", limit=100)
+        except (APIConnectionError, APIStatusError) as exc:
+            self.logger.warning("the stored messages of {} cannot be read: {}", self.run_id, exc)
+            return {}
+        return {
+            message.id: as_text(message.content)
+            for message in page.items
+            if message.message_type == "assistant_message"
+        }
 
     def _learn(self, frames: list[Mapping[str, Any]]) -> None:
         self.run_id = next((run for frame in frames if (run := frame.get("run_id"))), None)

@@ -1,0 +1,47 @@
+# Two commands: `make serve` and `make test`. All else is made on the way.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: serve test lint types format clean packages
+
+# Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY); without one, the demo agents.
+serve: $(VENV)/serve.stamp
+	@if [ -n "$$LETTA_BASE_URL$$LETTA_API_KEY" ]; then \
+		echo "Serving the Letta of LETTA_BASE_URL."; exec $(BIN)/letta-gateway serve $(ARGS); \
+	else \
+		echo "LETTA_BASE_URL is not set: serving the demo agents."; exec $(BIN)/letta-gateway demo $(ARGS); \
+	fi
+
+# `make test ARGS="-m 'not letta'"` leaves out what needs a real Letta server.
+test: $(VENV)/test.stamp packages
+	$(BIN)/python -m pytest $(ARGS)
+
+packages:
+	@sh scripts/test-packages.sh
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serve.stamp: $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $(VENV)/serve.stamp $@

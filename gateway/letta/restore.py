@@ -1,0 +1,108 @@
+"""What the token streams of older agents lose is fetched from the stored messages.
+
+Those agents answer through a tool's argument, and Letta streams the inside of its JSON
+string: escapes and all, and with many models parts of it or nothing. The stored message is
+whole. What is missing goes out escaped as well, so that it reads like the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from gateway.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+
+
+class Stored(Protocol):
+    """Asks Letta for the assistant texts of a run so far, by message id, oldest first."""
+
+    async def __call__(self) -> Mapping[str, str]: ...
+
+
+@attrs.define
+class Restorer:
+    """Completes each step's text at its end, before anything of the next step goes out."""
+
+    stored: Stored
+    _streamed: dict[str, str] = attrs.field(init=False, factory=dict)
+    _restored: set[str] = attrs.field(init=False, factory=set)
+    _step: str = attrs.field(init=False, default="")
+
+    async def complete(self, batch: Sequence[Event]) -> list[Event]:
+        """The batch with what was missing before it."""
+        out: list[Event] = []
+        for event in batch:
+            if isinstance(event, TextDelta | ReasoningDelta) and event.message != self._step:
+                out += await self._missing(event.message) if self._step else ()
+                self._step = event.message
+            elif isinstance(event, Usage | Finish):
+                out += await self._missing("")
+            if isinstance(event, TextDelta):
+                before = self._streamed.get(event.message, "")
+                self._streamed[event.message] = before + event.text
+            out.append(event)
+        return out
+
+    async def _missing(self, current: str) -> list[Event]:
+        """What is missing of the steps that are over: of all but `current`."""
+        missing: list[Event] = []
+        for message, text in (await self.stored()).items():
+            if message == current or message in self._restored:
+                continue
+            self._restored.add(message)
+            rest = remainder(self._streamed.get(message, ""), text)
+            if rest:
+                missing.append(TextDelta(rest, message))
+        return missing
+
+
+def remainder(streamed: str, text: str) -> str:
+    """
+    What has to follow `streamed`, escaped and cut anywhere, to make up `text`.
+
+    Empty if nothing is missing, or if the two tell different things.
+    """
+    whole, cut = _split(streamed)
+    said = json.loads(f'"{whole}"', strict=False)
+    if not text.startswith(said):
+        return ""
+    rest = text[len(said) :]
+    if not cut:
+        return _escaped(rest)
+    forms = (form for form in _forms(rest) if form.lower().startswith(cut.lower()))
+    return next((form[len(cut) :] for form in forms), "")
+
+
+def _split(streamed: str) -> tuple[str, str]:
+    """The part that is whole, and an escape at the end that was cut."""
+    i = 0
+    while i < len(streamed):
+        length = _length(streamed, i)
+        if i + length > len(streamed):
+            break
+        i += length
+    return streamed[:i], streamed[i:]
+
+
+def _length(streamed: str, i: int) -> int:
+    """How long the character or escape at `i` is, once it is whole."""
+    if streamed[i] != "\\":
+        return 1
+    if streamed[i + 1 : i + 2] != "u":
+        return 2
+    pair = streamed[i + 2 : i + 4].lower() in {"d8", "d9", "da", "db"}
+    return 12 if pair else 6
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _forms(text: str) -> Sequence[str]:
+    """The ways in which a model may have begun to escape this text."""
+    first = text[:1].encode("utf-16-be", "surrogatepass").hex()
+    codes = "".join(f"\\u{first[i : i + 4]}" for i in range(0, len(first), 4))
+    return (_escaped(text), codes + _escaped(text[1:]))

@@ -1,0 +1,135 @@
+"""The running process: bind, say what is served, stop cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import uvloop
+from aiohttp import web
+
+from gateway.assemble import Gateway, assemble
+from gateway.config import Config
+from gateway.errors import LettaError, StartError
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+BACKLOG = 1024
+
+# After SIGTERM, running streams may go on for this long.
+DRAIN_SECONDS = 30.0
+
+# A header or request line longer than this is refused: no client needs one.
+LONGEST_LINE = 16 * 1024
+
+
+def run(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
+    """
+    Serve until SIGINT or SIGTERM.
+
+    Args:
+        ready: Called with the gateway and its URL once it listens.
+
+    Raises:
+        StartError: It cannot start; the message says what to do.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(config, logger, ready))
+
+
+async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
+    """As `run`, on the running loop."""
+    check_exposure(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with bind(config.server.host, config.server.port) as listening:
+        async with assemble(config, logger) as gateway:
+            await check_letta(gateway, config.letta.base_url)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
+            runner = web.AppRunner(
+                gateway.app,
+                handler_cancellation=True,
+                access_log=None,
+                shutdown_timeout=DRAIN_SECONDS,
+                max_line_size=LONGEST_LINE,
+                max_field_size=LONGEST_LINE,
+            )
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listening, backlog=BACKLOG).start()
+                ready(gateway, url_of(listening))
+                await stop.wait()
+                logger.info("stopping: running streams may finish, {:g} s at most", DRAIN_SECONDS)
+            finally:
+                await runner.cleanup()
+
+
+def check_exposure(config: Config) -> None:
+    """
+    Without a key only this machine is served.
+
+    Raises:
+        StartError: The host is not loopback and there is no key.
+    """
+    host = config.server.host
+    if config.keys or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise StartError(
+            f"Without a key only loopback is served, and {host} is not. Set LETTA_GATEWAY_KEY"
+            " or 'keys' in the configuration, or listen on 127.0.0.1."
+        )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """
+    A listening socket, bound once: SO_REUSEPORT would let a second gateway in silently.
+
+    Raises:
+        StartError: The port is in use, or not ours to take.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as exc:
+        advice = f"Choose another with --port (or --host): {exc.strerror or exc}."
+        raise StartError(f"Cannot listen on {host} port {port}. {advice}") from exc
+    listening.setblocking(False)
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where clients reach it."""
+    host, port = listening.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  it is only compared
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def check_letta(gateway: Gateway, base_url: str) -> None:
+    """
+    Ask Letta once before clients do.
+
+    Raises:
+        StartError: It cannot be reached, or refuses the gateway's key.
+    """
+    try:
+        await gateway.letta.ping()
+    except LettaError as exc:
+        advice = {
+            "upstream_auth": "Set LETTA_API_KEY to a key that it takes.",
+            "upstream_unreachable": "Start it, or set LETTA_BASE_URL;"
+            " 'letta-gateway demo' needs none.",
+        }.get(exc.code, "")
+        raise StartError(f"Letta at {base_url}: {exc.message} {advice}".strip()) from exc
