@@ -19,7 +19,7 @@ test: $(VENV)/test.stamp packages
 	$(BIN)/python -m pytest $(ARGS)
 
 packages:
-	@sh scripts/test-packages.sh
+	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
