@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import attrs
@@ -15,7 +16,7 @@ from gateway.guard import Guarded
 class Run(Protocol):
     """One answer of Letta's: batches of events, the last of them an ending."""
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Event]]: ...
+    def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]: ...
 
     async def cancel(self) -> None:
         """Cancel it at Letta, once its run id is known. Reading goes on to its end."""
@@ -30,7 +31,11 @@ class Upstream(Protocol):
 
 @attrs.define
 class Asked:
-    """`ending` is Letta's own, whatever the turns make of it."""
+    """
+    `ending` is Letta's own, whatever the turns make of it; `call` is what it was asked last.
+
+    Once cancelled it is not asked again: nobody waits for the answer.
+    """
 
     upstream: Upstream
     call: Call
@@ -38,6 +43,7 @@ class Asked:
     ending: Finish | Error | None = attrs.field(init=False, default=None)
     _run: Run | None = attrs.field(init=False)
     _said: bool = attrs.field(init=False, default=False)
+    _cancelled: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._run = self.upstream.ask(self.call) if self.call.answer is None else None
@@ -46,19 +52,23 @@ class Asked:
         if self._run is None:
             yield self._seen(self.call.answer or ())
             return
-        async for batch in self._run:
-            call = await self._again(batch)
-            if call is not None:
-                self._run = self.upstream.ask(call)
-                break
-            yield self._seen(batch)
-        else:
-            return
-        async for batch in self._run:
-            yield self._seen(batch)
+        async with aclosing(aiter(self._run)) as batches:
+            async for batch in batches:
+                call = await self._again(batch)
+                if call is not None:
+                    break
+                yield self._seen(batch)
+            else:
+                return
+        self.call = call
+        self._run = self.upstream.ask(call)
+        async with aclosing(aiter(self._run)) as batches:
+            async for batch in batches:
+                yield self._seen(batch)
 
     async def cancel(self) -> None:
         """Cancel the run at Letta, if it is still going on."""
+        self._cancelled = True
         if self._run is not None and self.ending is None:
             await self._run.cancel()
 
@@ -70,11 +80,12 @@ class Asked:
 
     async def _again(self, batch: Sequence[Event]) -> Call | None:
         """The call to ask with, if all that Letta has said is an error."""
-        *before, last = batch or (None,)
-        if self._said or not isinstance(last, Error) or any(type(e) is not Ping for e in before):
+        if self._said or not batch or not isinstance(error := batch[-1], Error):
+            return None
+        if any(type(event) is not Ping for event in batch[:-1]):
             return None
         for turn in self.turns:
-            call = await turn.again(self.call, last)
+            call = None if self._cancelled else await turn.again(self.call, error)
             if call is not None:
-                return call
+                return None if self._cancelled else call
         return None

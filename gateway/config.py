@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -74,8 +75,7 @@ def load(
     steps = Steps(document)
     steps.read()
     problems = [*document.problems, *problems, *store_problems, *steps.problems]
-    problems += _too_many_workers(document, good.get("server"), store)
-    problems += _same_keys(document)
+    problems += [*_too_many_workers(document), *_same_keys(document)]
     if problems or store is None:
         raise ConfigError(yamlfile.unique(problems))
     return Config(
@@ -126,13 +126,11 @@ def _with_flags(document: Document, overrides: Mapping[str, object]) -> Document
 
 
 def _store(document: Document) -> tuple[StoreSettings | None, list[Problem]]:
-    """`store: memory`, or `store: {use: sqlite, path: …}`."""
     at: At = ("store",)
-    given = document.get(at, {})
-    kind = given if isinstance(given, str) else document.get((*at, "use"), "sqlite")
+    given, kind = document.get(at, {}), _kind(document)
     if not isinstance(given, str | dict):
         return None, [document.problem(at, str(Wrong.unexpected(str | dict, given)))]
-    if not isinstance(kind, str) or kind not in STORES:
+    if kind not in STORES:
         what = f"there is no such store; {meant(str(kind), STORES)}"
         return None, [document.problem(at if kind is given else (*at, "use"), what)]
     if isinstance(given, str):
@@ -141,12 +139,20 @@ def _store(document: Document) -> tuple[StoreSettings | None, list[Problem]]:
     return outcome.value, problems
 
 
-def _too_many_workers(
-    document: Document, server: ServerSettings | None, store: StoreSettings | None
-) -> Iterable[Problem]:
-    if server and store and server.workers > 1:
-        what = f"{store.use} is a store for one process, and these are {server.workers}"
-        yield document.problem(("server", "workers"), what)
+def _kind(document: Document) -> Any:
+    """`store: memory`, or `store: {use: memory}`."""
+    given = document.get(("store",), {})
+    kind = given if isinstance(given, str) else document.get(("store", "use"), "sqlite")
+    return kind if isinstance(kind, str) else None
+
+
+def _too_many_workers(document: Document) -> Iterable[Problem]:
+    """Neither kind of store is for several processes."""
+    at: At = ("server",)
+    workers = document.structure(ServerSettings, at)[0].good.get("workers", 1)
+    if workers > 1 and (kind := _kind(document)) in STORES:
+        what = f"{kind} is a store for one process, and these are {workers}"
+        yield document.problem((*at, "workers"), what)
 
 
 def _same_keys(document: Document) -> Iterable[Problem]:

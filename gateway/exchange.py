@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 import attrs
@@ -38,6 +39,7 @@ class Segment:
     reader: Reader
     chain: Chain
     clock: Clock
+    logger: Logger
 
     async def pull(self, until: float | None = None) -> list[Event]:
         """The next events, or none at `until`. May be cancelled: nothing is lost by it."""
@@ -47,19 +49,11 @@ class Segment:
             now = self.clock.now()
             out += self.chain.release(now)
             if not taken and self.reader.exhausted:
+                self.logger.opt(exception=self.reader.failure).error("the answer broke off")
                 out += self.chain.feed(BROKEN)
             if out or (until is not None and now >= until):
                 return out
         return []
-
-    async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
-        """As the source of another segment: to the ending, and unseen to the source's end."""
-        try:
-            while self.chain.ending is None:
-                yield await self.pull()
-            await self.reader.drain()
-        finally:
-            await self.reader.aclose()
 
 
 @attrs.define
@@ -82,13 +76,17 @@ class Exchange:
     logger: Logger
     ending: Finish | Error | None = attrs.field(init=False, default=None)
     _closing: asyncio.Task[list[Event]] | None = attrs.field(init=False, default=None)
+    _failed: Error | None = attrs.field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._closing is None:
-            self.spawn(self._leave())
+            self.logger.debug("client has left; cancel is {}", self.cancel_on_leave)
+            self.spawn(self._unseen(cancel=self.cancel_on_leave))
+        elif not self._closing.done():
+            self.spawn(self._closed(self._closing))
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
         while self._closing is None:
@@ -110,51 +108,51 @@ class Exchange:
         """Close the turns before the client is told the end, or behind its back."""
         ending = self.segment.chain.ending
         if self.asked.ending is None:  # a turn ended the answer: Letta is still at it
-            self.spawn(self._finish_unseen())
-        elif (failed := await self._close()) is not None and isinstance(ending, Finish):
-            batch[-1] = ending = failed
+            conversation = self.asked.call.conversation
+            self.spawn(self._unseen(cancel=conversation is None or not conversation.keep))
+        else:
+            await self._close()
+            if self._failed is not None and isinstance(ending, Finish):
+                batch[-1] = ending = self._failed
         self.ending = ending
         return batch
 
-    async def _finish_unseen(self) -> None:
-        conversation = self.call.conversation
-        if conversation is None or not conversation.keep:
-            await self.asked.cancel()
-        await self._read_out()
-        await self._close()
+    async def _closed(self, closing: asyncio.Task[list[Event]]) -> None:
+        """The client has left while the turns were closing: see that they do."""
+        await closing
 
-    async def _leave(self) -> None:
-        self.logger.debug("client has left; cancel is {}", self.cancel_on_leave)
-        if self.cancel_on_leave:
-            await self.asked.cancel()
+    async def _unseen(self, *, cancel: bool) -> None:
+        """What happens behind the client's back; the turns are told even at the gateway's stop."""
+        try:
+            if cancel:
+                await self.asked.cancel()
+            await self._read_out()
+        finally:
+            await self._close()
+
+    async def _read_out(self) -> None:
+        """Read Letta's stream to its end, bounded. The turns see it until the answer's ending."""
         try:
             async with asyncio.timeout(self.leave_seconds):
                 while self.segment.chain.ending is None:
                     await self.segment.pull()
-        except TimeoutError:
-            self.logger.warning("the run left behind did not end in {} s", self.leave_seconds)
-        await self._read_out()
-        await self._close()
-
-    async def _read_out(self) -> None:
-        """Read Letta's stream to its end, bounded, and close it."""
-        try:
-            async with asyncio.timeout(self.leave_seconds):
                 await self.segment.reader.drain()
         except TimeoutError:
             self.logger.warning("gave up reading a run after {} s", self.leave_seconds)
 
-    async def _close(self) -> Error | None:
-        """Tell every turn how it ended, from Letta's side up; the first failure to settle."""
-        await self.segment.reader.aclose()
-        kept = isinstance(self.asked.ending, Finish)
-        failed: Error | None = None
-        for turn in reversed(self.turns):
-            if kept:
-                failed = await turn.settle() or failed
-            else:
-                await turn.abandon()
-        return failed
+    async def _close(self) -> None:
+        """Tell every turn how it ended, from Letta's side up."""
+        async with AsyncExitStack() as stack:  # if it is cancelled, the rest are told all the same
+            for turn in self.turns:
+                stack.push_async_callback(self._tell, turn)
+            await self.segment.reader.aclose()
+
+    async def _tell(self, turn: Guarded) -> None:
+        if isinstance(self.asked.ending, Finish):
+            failed = await turn.settle()
+            self._failed = self._failed or failed
+        else:
+            await turn.abandon()
 
 
 def _earlier(a: float | None, b: float | None) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -48,8 +49,8 @@ class Guarded:
     tally: Tally
     logger: Logger
     timed: bool = attrs.field(init=False)
+    passed_by: bool = attrs.field(init=False, default=False)
     _flushed: bool = attrs.field(init=False, default=False)
-    _passed_by: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self.timed = type(self.turn).due is not Turn.due
@@ -57,20 +58,19 @@ class Guarded:
     async def prepare(self, call: Call) -> Call:
         """As the turn's; a failure is a `Reject`, or the call as it was."""
         try:
-            return await self.turn.prepare(call)
+            prepared = await self.turn.prepare(call)
+            if not isinstance(prepared, Call):
+                raise TypeError(f"prepare() gave {prepared!r} and not a Call")
         except Reject:
             raise
-        except Exception as exc:
-            self.note(exc)
-            if self.bypass:
-                self._passed_by = True
-                return call
-            error = self.error(exc)
-            raise Reject(error.status, error.code, error.message) from exc
+        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+            self.pass_by(exc)
+            return call
+        return prepared
 
     def feed(self, event: Event) -> list[Event]:
         """What goes on to the client's side; an ending always brings an ending."""
-        if self._passed_by:
+        if self.passed_by:
             return [event]
         out = self._run(lambda: self.turn.feed(event), event)
         if isinstance(event, Finish | Error) and not any(
@@ -81,18 +81,15 @@ class Guarded:
 
     def flush(self) -> list[Event]:
         """What is held, once; nothing the second time."""
-        if self._passed_by or self._flushed:
-            return []
-        self._flushed = True
-        return self._run(self.turn.flush)
+        return [] if self.passed_by or self._flushed else self._run(self._flush)
 
     def due(self) -> float | None:
         """When `release` is to be called."""
-        if not self.timed or self._passed_by:
+        if not self.timed or self.passed_by:
             return None
         try:
             return self.turn.due()
-        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+        except Exception as exc:  # noqa: BLE001
             self.note(exc)
             self.timed = False
             return None
@@ -108,7 +105,7 @@ class Guarded:
 
     async def again(self, call: Call, error: Error) -> Call | None:
         """As the turn's; a failure asks nothing."""
-        if self._passed_by:
+        if self.passed_by:
             return None
         try:
             return await self.turn.again(call, error)
@@ -117,13 +114,30 @@ class Guarded:
             return None
 
     async def settle(self) -> Error | None:
-        """As the turn's, bounded; the error that the client is told if it failed."""
-        failed = await self._close(self.turn.settle)
+        """
+        As the turn's, bounded; the error that the client is told if it failed.
+
+        A turn that has failed before is abandoned: it does not know what to persist.
+        """
+        failed = await self._close(self.turn.abandon if self.passed_by else self.turn.settle)
         return self.error(failed) if failed and not self.bypass else None
 
     async def abandon(self) -> None:
         """As the turn's, bounded."""
         await self._close(self.turn.abandon)
+
+    def pass_by(self, exc: Exception) -> None:
+        """
+        It failed before there was anything to hold: from now on events pass by it.
+
+        Raises:
+            Reject: The request fails with it.
+        """
+        self.note(exc)
+        self.passed_by = True
+        if not self.bypass:
+            error = self.error(exc)
+            raise Reject(error.status, error.code, error.message) from exc
 
     def error(self, cause: Exception | None = None) -> Error:
         """The error that ends a request whose plugin failed."""
@@ -146,13 +160,19 @@ class Guarded:
 
     def _failed(self, exc: Exception, out: list[Event], event: Event | None) -> None:
         self.note(exc)
+        self.passed_by = True
         if not self.bypass:
             out.append(self.error())
             return
-        out.extend(self.flush())
-        self._passed_by = True
+        if not self._flushed:
+            with suppress(Exception):  # the failure is noted; what can be had is let go
+                out.extend(self._flush())
         if event is not None and not any(passed is event for passed in out):
             out.append(event)
+
+    def _flush(self) -> Iterable[Event]:
+        self._flushed = True
+        return self.turn.flush()
 
     async def _close(self, work: Callable[[], Awaitable[None]]) -> Exception | None:
         try:
@@ -166,5 +186,5 @@ class Guarded:
     def note(self, exc: Exception) -> None:
         """Count and log a failure."""
         self.tally.failures += 1
-        what = "passed by" if self.bypass else "request failed"
-        self.logger.opt(exception=exc).error("plugin {} failed: {}", self.name, what)
+        choice = "bypass" if self.bypass else "fail"
+        self.logger.opt(exception=exc).error("plugin {} failed, on_failure: {}", self.name, choice)

@@ -7,12 +7,17 @@ values of variables (`diagnose=False`), which would print both.
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from loguru import logger
+
+from gateway.json_text import dumps
 
 
 if TYPE_CHECKING:
@@ -35,9 +40,22 @@ def configure(format: Literal["text", "json"], level: str) -> Logger:
 
 
 def _text(record: Record) -> str:
-    facts = "".join(f" <dim>{name}=</dim>{{extra[{name}]}}" for name in record["extra"])
-    line = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}"
-    return f"{line}{facts}\n{{exception}}"
+    """The template of a line; what clients sent is shown so that it cannot forge another."""
+    facts = {name: _fact(value) for name, value in record["extra"].items()}
+    shown = "".join(f" <dim>{name}=</dim>{{extra[_facts][{name}]}}" for name in facts)
+    record["extra"] |= {"_facts": facts, "_message": _one_line(record["message"])}
+    line = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[_message]}"
+    return f"{line}{shown}\n{{exception}}"
+
+
+def _fact(value: object) -> str:
+    text = str(value)
+    plain = text and not any(mark in text for mark in ' "=')
+    return _one_line(text) if plain else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
 def _json(record: Record) -> str:
@@ -47,9 +65,11 @@ def _json(record: Record) -> str:
         "message": record["message"],
         **record["extra"],
     }
-    if record["exception"] is not None and record["exception"].type is not None:
-        line["exception"] = f"{record['exception'].type.__name__}: {record['exception'].value}"
-    record["extra"]["_line"] = orjson.dumps(line, default=str).decode()
+    exception = record["exception"]
+    if exception is not None and exception.type is not None:
+        line["exception"] = f"{exception.type.__name__}: {exception.value}"
+        line["traceback"] = "".join(traceback.format_exception(exception.value))
+    record["extra"]["_line"] = dumps(line, default=str).decode()
     return "{extra[_line]}\n"
 
 
@@ -57,6 +77,11 @@ class _FromStandardLibrary(logging.Handler):
     """Hands on what libraries log."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        exc = record.exc_info[1] if record.exc_info else None
+        if isinstance(exc, HttpProcessingError | RequestPayloadError):
+            # It quotes the request, credentials and all.
+            logger.info("a malformed request was refused: {}", type(exc).__name__)
+            return
         frame, depth = inspect.currentframe(), 0
         while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
             frame, depth = frame.f_back, depth + 1

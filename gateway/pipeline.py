@@ -6,7 +6,7 @@ surface; `begin` is the only way to an answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ import attrs
 from gateway.asked import Asked, Upstream
 from gateway.call import Call, Model
 from gateway.chain import Chain
+from gateway.errors import Reject
 from gateway.events import Event
 from gateway.exchange import Exchange, Segment
 from gateway.guard import Guarded, Tally
-from gateway.plugin import Plugin
+from gateway.plugin import Plugin, Turn
 from gateway.reader import Reader
 from gateway.services import Context, Services, Spawn
 from gateway.wrapped import Wrapped
@@ -44,7 +45,27 @@ class Step:
 
     def begin(self, context: Context, logger: Logger) -> Guarded:
         """Its turn for one request, guarded."""
-        turn = self.plugin.begin(context)
+        try:
+            turn = self.plugin.begin(context)
+        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+            guarded = self._guarded(Turn(), logger)
+            guarded.pass_by(exc)
+            return guarded
+        return self._guarded(turn, logger)
+
+    async def models(
+        self, context: Context, found: Sequence[Model], logger: Logger
+    ) -> Sequence[Model]:
+        """What the plugin makes of the models found above it."""
+        try:
+            return await self.plugin.models(context, found)
+        except Reject:
+            raise
+        except Exception as exc:  # noqa: BLE001
+            self._guarded(Turn(), logger).pass_by(exc)
+            return found
+
+    def _guarded(self, turn: Turn, logger: Logger) -> Guarded:
         return Guarded(self.id, turn, self.bypass, self.tally, logger)
 
 
@@ -77,7 +98,7 @@ class Pipeline:
         """What `/v1/models` lists."""
         found: Sequence[Model] = ()
         for step in self.steps:
-            found = await step.plugin.models(context, found)
+            found = await step.models(context, found, self.logger)
         return found
 
     async def begin(self, call: Call, context: Context) -> Exchange:
@@ -104,30 +125,29 @@ class Pipeline:
         )
 
     async def _prepare(self, call: Call, turns: Sequence[Guarded]) -> Call:
-        for i, turn in enumerate(turns):
-            try:
+        async with AsyncExitStack() as undo:
+            for turn in turns:
+                undo.push_async_callback(turn.abandon)
                 call = await turn.prepare(call)
-            except BaseException:
-                for prepared in reversed(turns[: i + 1]):
-                    await prepared.abandon()
-                raise
+            undo.pop_all()
         return call
 
     def _segments(self, asked: Asked, turns: Sequence[Guarded], context: Context) -> Segment:
         """One segment of turns between any two plugins that take the flow themselves."""
-        source: AsyncIterator[Sequence[Event]] = aiter(asked)
+        source = aiter(asked)
         above = len(turns)
         for i in reversed(range(len(turns))):
-            if self.steps[i].wraps:
+            if self.steps[i].wraps and not turns[i].passed_by:
                 below = self._segment(source, turns[i + 1 : above], context)
-                source = aiter(Wrapped(self.steps[i].plugin, aiter(below), context, turns[i]))
+                source = aiter(Wrapped(self.steps[i].plugin, below, context, turns[i]))
                 above = i + 1
         return self._segment(source, turns[:above], context)
 
     def _segment(
         self,
-        source: AsyncIterator[Sequence[Event]],
+        source: AsyncGenerator[Sequence[Event], None],
         turns: Sequence[Guarded],
         context: Context,
     ) -> Segment:
-        return Segment(Reader(source, context.clock), Chain(turns), context.clock)
+        reader = Reader(source, context.clock)
+        return Segment(reader, Chain(turns), context.clock, self.logger)

@@ -7,7 +7,8 @@ close the stream and lose the rest of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import attrs
 
@@ -51,7 +52,7 @@ class Alarm:
 class Reader:
     """Reads `source` in a task of its own; `take` gives all that has come since."""
 
-    source: AsyncIterator[Sequence[Event]]
+    source: AsyncGenerator[Sequence[Event], None]
     clock: Clock
     exhausted: bool = attrs.field(init=False, default=False)
     failure: Exception | None = attrs.field(init=False, default=None)
@@ -95,12 +96,13 @@ class Reader:
 
     async def _read(self) -> None:
         try:
-            async for batch in self.source:
-                self._ready.extend(batch)
-                self._wake.set()
-                while len(self._ready) > HIGH_WATER:
-                    self._room.clear()
-                    await self._room.wait()
+            async with aclosing(self.source):
+                async for batch in self.source:
+                    self._ready.extend(batch)
+                    self._wake.set()
+                    while len(self._ready) > HIGH_WATER:
+                        self._room.clear()
+                        await self._room.wait()
         except Exception as exc:  # noqa: BLE001  told to whoever takes
             self.failure = exc
         finally:

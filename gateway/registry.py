@@ -92,7 +92,8 @@ def find(use: str) -> Found:
 
 def _find(name: str, entries: list[EntryPoint]) -> Found:
     if not entries:
-        raise StartError(f'there is no plugin "{name}"; {meant(name, names())}')
+        path = " (a path is package.module:Class)" if "." in name else ""
+        raise StartError(f'there is no plugin "{name}"{path}; {meant(name, names())}')
     if len(entries) > 1:
         offers = " and ".join(f"{_origin(entry)} ({entry.value})" for entry in entries)
         raise StartError(f"{offers} both offer it; use the path in brackets")

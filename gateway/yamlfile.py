@@ -96,7 +96,11 @@ def read(path: Path, environ: Mapping[str, str]) -> Document:
     reader = Reader(str(path), environ)
     data = reader.read(node)
     return Document(
-        data, reader.places, reader.keys, tuple(reader.problems), frozenset(reader.secrets)
+        {} if data is None else data,
+        reader.places,
+        reader.keys,
+        tuple(reader.problems),
+        frozenset(reader.secrets),
     )
 
 
@@ -133,8 +137,10 @@ def _text(path: Path) -> str:
 
 
 def _compose(text: str, file: str) -> Node | None:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # the warning would quote the file
     try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
+        node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
@@ -149,7 +155,7 @@ def _compose(text: str, file: str) -> Node | None:
 
 def _said(error: MarkedYAMLError) -> str:
     """The parser's words without the file's own, which may be secret."""
-    said = re.sub(r" '[^'<]{2,}'", "", error.problem or "")
+    said = re.sub(r" '[^'<\\]{2,}'", "", error.problem or "")
     if "got '{'" in said:
         said += " (${…} between braces or brackets needs quotes)"
     return f"{error.context}, {said}" if error.context else said

@@ -50,7 +50,10 @@ class Reader:
 
     def read(self, node: Node, at: At = ()) -> Any:
         """The data that a node stands for."""
-        place = self.places[at] = self._place(node)
+        place = self._place(node)
+        if node.tag == f"{_TAG}null" and not node.value:
+            place = self.keys.get(at, place)  # YAML says that nothing stands at what comes next
+        self.places[at] = place
         if any(node is one for one in self._around):
             self._complain(place, at, "contains itself")
             return None
@@ -64,7 +67,7 @@ class Reader:
             case ScalarNode():
                 data = self._scalar(node, at)
             case _:
-                self._tagged(node, at)
+                self._tagged(at)
                 data = None
         self._around.pop()
         return data
@@ -84,21 +87,18 @@ class Reader:
         return found
 
     def _scalar(self, node: ScalarNode, at: At) -> Any:
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind in {"str", "timestamp"}:
+            return self._text(node, at)
+        if kind not in {"null", "bool", "int", "float"}:
+            self._tagged(at)
+            return None
         construct = YAML(typ="safe", pure=True).constructor
-        match str(node.tag).removeprefix(_TAG):
-            case "null":
-                return None
-            case "bool":
-                return construct.construct_yaml_bool(node)
-            case "int":
-                return construct.construct_yaml_int(node)
-            case "float":
-                return construct.construct_yaml_float(node)
-            case "str" | "timestamp":
-                return self._text(node, at)
-            case _:
-                self._tagged(node, at)
-                return None
+        try:
+            return getattr(construct, f"construct_yaml_{kind}")(node)
+        except (KeyError, ValueError):  # !!int x, or a number of thousands of digits
+            self._complain(self.places[at], at, "cannot be read as what it seems to be")
+            return None
 
     def _text(self, node: ScalarNode, at: At) -> str:
         expansion = expand(node.value, self.environ)
@@ -107,7 +107,7 @@ class Reader:
             self._complain(self.places[at], at, "; ".join(expansion.mistakes))
         return expansion.text
 
-    def _tagged(self, node: Node, at: At) -> None:
+    def _tagged(self, at: At) -> None:
         what = "a tag (!…) means nothing here; text that begins with ! needs quotes"
         self._complain(self.places[at], at, what)
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from gateway import settings
+from gateway.describe import settings_of
+from gateway.settings import Key, LettaSettings, ServerSettings
+from gateway.strict import structure
+
+
+CLASSES = [
+    one for one in vars(settings).values() if attrs.has(one) and one.__module__ == settings.__name__
+]
+
+
+@pytest.mark.parametrize("config_class", CLASSES)
+def test_help(config_class):
+    """Every setting says what it is."""
+    assert all(setting.help for setting in settings_of(config_class))
+
+
+@pytest.mark.parametrize(
+    ("config_class", "name", "value", "expected"),
+    [
+        (ServerSettings, "host", "", "must be some text in one line"),
+        (ServerSettings, "port", 65536, "'port' must be <= 65535: 65536"),
+        (ServerSettings, "port", -1, "'port' must be >= 0: -1"),
+        (ServerSettings, "workers", 0, "'workers' must be >= 1: 0"),
+        (ServerSettings, "body_limit_mb", 0, "'body_limit_mb' must be >= 1: 0"),
+        (ServerSettings, "keepalive_seconds", 0, "'keepalive_seconds' must be > 0: 0.0"),
+        (
+            ServerSettings,
+            "allow_origins",
+            ["https://a.example/"],
+            "must be origins, as browsers send them: https://chat.example, no path",
+        ),
+        (
+            LettaSettings,
+            "base_url",
+            "letta:8283",
+            "must be the whole address, http://… or https://…",
+        ),
+        (LettaSettings, "base_url", "http://", "must be the whole address, http://… or https://…"),
+        (
+            LettaSettings,
+            "api_key",
+            "two words",
+            "must be plain ASCII in one line, without spaces",
+        ),
+        (LettaSettings, "api_key", "line\n", "must be plain ASCII in one line, without spaces"),
+        (LettaSettings, "connect_seconds", 0, "'connect_seconds' must be > 0: 0.0"),
+        (
+            LettaSettings,
+            "read_seconds",
+            20,
+            "must be more than 20: Letta may say nothing for 20 seconds",
+        ),
+        (LettaSettings, "max_connections", 0, "'max_connections' must be >= 1: 0"),
+        (Key, "name", " ", "must be some text in one line"),
+        (Key, "key", "", "must be some text in one line"),
+        (Key, "key", "Schlüssel", "must be plain ASCII in one line, without spaces"),
+    ],
+)
+def test_refused(config_class, name, value, expected):
+    """A value that cannot work is refused, and the reason says what would."""
+    mistakes = structure({name: value}, config_class).mistakes
+
+    assert [one.what for one in mistakes if one.at == (name,)] == [expected]
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://chat.example", "http://localhost:3000", "app://obsidian.md"]
+)
+def test_origins(origin):
+    """Origins are what browsers send, those of apps too."""
+    assert structure({"allow_origins": [origin]}, ServerSettings).mistakes == ()
+
+
+@pytest.mark.parametrize("shown", [LettaSettings(api_key="s3cret"), Key("a", "s3cret")])
+def test_repr(shown):
+    """Keys are not shown."""
+    assert "s3cret" not in repr(shown)
