@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.background import Background
 from gateway.config import Config
-from gateway.settings import LettaSettings, SqliteSettings, StoreSettings
+from gateway.config.settings import LettaSettings, SqliteSettings, StoreSettings
 from gateway.letta.client import LettaAPI, connect
 from gateway.pipeline import Pipeline, Step
 from gateway.services import LoopClock, Services

@@ -20,7 +20,7 @@ from rich.table import Table
 from gateway import __version__, lanes, logs, registry, serve
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config, load
-from gateway.describe import settings_of
+from gateway.config.describe import settings_of
 from gateway.errors import ConfigError, GatewayError
 
 

@@ -6,9 +6,11 @@ import attrs
 import pytest
 
 from gateway import config
-from gateway.describe import settings_of
-from gateway.settings import File
-from gateway.yamlfile import read
+from gateway.config.describe import settings_of
+from gateway.config.settings import File
+from gateway.config.steps import BUILT_IN
+from gateway.config.yamlfile import read
+from gateway.errors import ConfigError
 
 
 SHIPPED = Path(__file__).parents[2] / "config"
@@ -20,7 +22,7 @@ def test_right(path):
     """What is shipped is right, and asks for no variable but keys."""
     loaded = config.load(path, environ=KEYS)
 
-    assert list(config.BUILT_IN) == [step.id for step in loaded.pipeline]
+    assert list(BUILT_IN) == [step.id for step in loaded.pipeline]
 
 
 @pytest.mark.parametrize("name", ["minimal.yaml", "gateway.yaml"])
@@ -48,7 +50,7 @@ def test_everything():
 
 def test_keys_are_needed():
     """Production does not start without its keys."""
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         config.load(SHIPPED / "production.yaml", environ={"OPEN_WEBUI_KEY": "one"})
 
     (problem,) = caught.value.problems

@@ -9,8 +9,8 @@ from typing import Any, Literal, Optional
 import attrs
 import pytest
 
-from gateway.strict import structure
-from gateway.variables import FromEnvironment
+from gateway.config.strict import structure
+from gateway.config.variables import FromEnvironment
 
 
 class Colour(StrEnum):

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from gateway.describe import in_words
-from gateway.variables import FromEnvironment, written
+from gateway.config.describe import in_words
+from gateway.config.variables import FromEnvironment, written
 
 
 At: TypeAlias = tuple[str | int, ...]

@@ -9,9 +9,9 @@ import attrs
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from gateway.config.mistakes import At
+from gateway.config.variables import expand
 from gateway.errors import Problem
-from gateway.mistakes import At
-from gateway.variables import expand
 
 
 _TAG = "tag:yaml.org,2002:"

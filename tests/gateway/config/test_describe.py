@@ -7,7 +7,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from gateway.describe import Setting, in_words, settings_of
+from gateway.config.describe import Setting, in_words, settings_of
 
 
 @attrs.frozen

@@ -15,10 +15,10 @@ from typing import Any, get_args, get_origin
 import attrs
 import cattrs
 
-from gateway.classes import Hook, class_hook, each
-from gateway.describe import LISTS, MAPPINGS, choices, is_choice, is_union
-from gateway.mistakes import Mistake, Wrong, near
-from gateway.variables import FromEnvironment, written
+from gateway.config.classes import Hook, class_hook, each
+from gateway.config.describe import LISTS, MAPPINGS, choices, is_choice, is_union
+from gateway.config.mistakes import Mistake, Wrong, near
+from gateway.config.variables import FromEnvironment, written
 
 
 @attrs.frozen

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import attrs
 
 from gateway import registry
+from gateway.config.mistakes import At, near
+from gateway.config.yamlfile import Document
+from gateway.config.yamlnodes import Place
 from gateway.errors import ConfigError, Problem, StartError
-from gateway.mistakes import At, near
 from gateway.plugin import Plugin
 from gateway.registry import Found
-from gateway.yamlfile import Document
-from gateway.yamlnodes import Place
 
 
 OnFailure = Literal["fail", "bypass"]

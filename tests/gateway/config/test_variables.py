@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.variables import FromEnvironment, expand, written
+from gateway.config.variables import FromEnvironment, expand, written
 
 
 ENVIRON = {"PORT": "8000", "HOST": "here", "EMPTY": "", "KEY": "s3cret"}

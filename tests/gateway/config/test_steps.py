@@ -3,9 +3,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from gateway.config.steps import Steps
+from gateway.config.yamlfile import read
 from gateway.errors import ConfigError
-from gateway.steps import Steps
-from gateway.yamlfile import read
 from tests.gateway.sample_plugins import HERE, Loud, LoudConfig
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mistakes import Mistake, Wrong, hide, meant, near
-from gateway.variables import FromEnvironment
+from gateway.config.mistakes import Mistake, Wrong, hide, meant, near
+from gateway.config.variables import FromEnvironment
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from gateway import settings
-from gateway.describe import settings_of
-from gateway.settings import Key, LettaSettings, ServerSettings
-from gateway.strict import structure
+from gateway.config import settings
+from gateway.config.describe import settings_of
+from gateway.config.settings import Key, LettaSettings, ServerSettings
+from gateway.config.strict import structure
 
 
 CLASSES = [

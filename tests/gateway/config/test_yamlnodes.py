@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.yamlnodes import Place, Reader, as_text
+from gateway.config.yamlnodes import Place, Reader, as_text
 
 
 def read(text, environ=None):

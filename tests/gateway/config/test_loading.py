@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 
 from gateway import config
+from gateway.config.settings import (
+    Key,
+    LettaSettings,
+    MemorySettings,
+    ServerSettings,
+    SqliteSettings,
+)
+from gateway.config.steps import BUILT_IN
 from gateway.errors import ConfigError
-from gateway.settings import Key, LettaSettings, MemorySettings, ServerSettings, SqliteSettings
-from gateway.steps import BUILT_IN
 from tests.gateway.sample_plugins import HERE
 
 

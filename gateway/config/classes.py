@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 import cattrs
 
-from gateway.mistakes import Mistake, Wrong, hide, meant, near
+from gateway.config.mistakes import Mistake, Wrong, hide, meant, near
 
 
 Hook: TypeAlias = Callable[[Any, Any], Any]

@@ -1,7 +1,7 @@
 """A YAML file, with the place of everything in it, and its way into attrs classes.
 
 Strict where YAML is not: one document, keys are text and stand once, no tags. Variables
-are replaced in values that are text, quoted or not (`gateway.variables`).
+are replaced in values that are text, quoted or not (`gateway.config.variables`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import Node
 from ruamel.yaml.reader import ReaderError
 
+from gateway.config.mistakes import At, hide
+from gateway.config.strict import Outcome, structure
+from gateway.config.yamlnodes import Place, Reader
 from gateway.errors import ConfigError, Problem
-from gateway.mistakes import At, hide
-from gateway.strict import Outcome, structure
-from gateway.yamlnodes import Place, Reader
 
 
 @attrs.frozen

@@ -6,8 +6,8 @@ import attrs
 import pytest
 from attrs.validators import deep_iterable, ge, matches_re
 
-from gateway.mistakes import Mistake
-from gateway.strict import structure
+from gateway.config.mistakes import Mistake
+from gateway.config.strict import structure
 
 
 if TYPE_CHECKING:

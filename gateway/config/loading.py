@@ -11,10 +11,9 @@ from typing import Any
 
 import attrs
 
-from gateway import yamlfile
-from gateway.errors import ConfigError, Problem
-from gateway.mistakes import At, Wrong, meant
-from gateway.settings import (
+from gateway.config import yamlfile
+from gateway.config.mistakes import At, Wrong, meant
+from gateway.config.settings import (
     STORES,
     File,
     Key,
@@ -23,8 +22,9 @@ from gateway.settings import (
     ServerSettings,
     StoreSettings,
 )
-from gateway.steps import BUILT_IN, Step, Steps
-from gateway.yamlfile import Document
+from gateway.config.steps import BUILT_IN, Step, Steps
+from gateway.config.yamlfile import Document
+from gateway.errors import ConfigError, Problem
 
 
 _DEFAULTS = "<defaults>"

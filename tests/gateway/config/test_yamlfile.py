@@ -4,9 +4,9 @@ import attrs
 import pytest
 from attrs.validators import matches_re
 
+from gateway.config.yamlfile import empty, read, unique
+from gateway.config.yamlnodes import Place
 from gateway.errors import ConfigError
-from gateway.yamlfile import empty, read, unique
-from gateway.yamlnodes import Place
 
 
 @attrs.frozen
