@@ -1,0 +1,152 @@
+r"""Puts line breaks back where a literal `\n` came in their place.
+
+Two things make such a text. Older agent types speak through the argument of a tool, and
+their token streams are the inside of a JSON string. And some models escape twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+import attrs
+
+from gateway.events import Event, Ping, ReasoningDelta, TextDelta
+from gateway.plugin import Call, Clock, Context, Plugin, Turn
+from plugins.mend import Mender, Verdict
+from plugins.unescape import Unescape
+
+
+Delta: TypeAlias = TextDelta | ReasoningDelta
+
+# Types whose text, and whose reasoning too, is the argument of a tool.
+_SPEAK_BY_TOOL = frozenset(
+    [
+        "memgpt_agent",
+        "memgpt_v2_agent",
+        "react_agent",
+        "split_thread_agent",
+        "voice_convo_agent",
+        "workflow_agent",
+    ]
+)
+# Of these providers' streams Letta reads the argument itself, so nothing is left to undo.
+_READ_BY_LETTA = ("anthropic/", "bedrock/", "minimax/")
+
+
+@attrs.frozen
+class Config:
+    """Settings of `newline_reconstructor`."""
+
+    repair: Literal["auto", "always", "never"] = attrs.field(
+        default="auto",
+        metadata={
+            "help": "auto: what is known or proven to be escaped; always: every text;"
+            " never: pass all on"
+        },
+    )
+    hold_ms: int = attrs.field(
+        default=100,
+        validator=[attrs.validators.ge(0), attrs.validators.le(1000)],
+        metadata={"help": "the longest that an undecided piece of text may be held, in ms"},
+    )
+
+
+@attrs.define
+class Counts:
+    """What has happened in this process, over all requests."""
+
+    held: int = 0
+    """Pieces of text that had to wait for what came next."""
+    repaired: int = 0
+    """Escapes that were undone."""
+    let_go: int = 0
+    """Pieces that waited for too long and went out as they were."""
+
+
+class NewlineReconstructor(Plugin[Config]):
+    r"""Puts line breaks back where a literal `\n` came in their place; code is left alone."""
+
+    essential = False
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.counts = Counts()
+        self.verdict: Verdict = "sure" if config.repair == "always" else "unknown"
+
+    def begin(self, context: Context) -> Turn:
+        return Turn() if self.config.repair == "never" else Repair(self, context.clock)
+
+
+@attrs.define
+class Repair(Turn):
+    """The texts of one answer, one after the other."""
+
+    plugin: NewlineReconstructor
+    clock: Clock
+    _exact: bool = False
+    _kind: type[Delta] = TextDelta
+    _message: str | None = None
+    _reader: Unescape | Mender = attrs.Factory(Unescape)
+    _due: float | None = None
+
+    async def prepare(self, call: Call) -> Call:
+        self._exact = is_escaped(call)
+        return call
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        match event:
+            case Ping():
+                return (event,)
+            case TextDelta():
+                return self._read(event)
+            case ReasoningDelta(hidden=False) if self._exact:
+                return self._read(event)
+        return (*self.flush(), event)
+
+    def flush(self) -> Iterable[Event]:
+        undone = self._reader.undone
+        return self._let_out(self._reader.end(), undone)
+
+    def due(self) -> float | None:
+        return self._due
+
+    def release(self) -> Iterable[Event]:
+        undone = self._reader.undone
+        self.plugin.counts.let_go += bool(self._reader.held)
+        return self._let_out(self._reader.let_go(), undone)
+
+    def _read(self, event: Delta) -> Iterable[Event]:
+        before: Iterable[Event] = ()
+        if (self._kind, self._message) != (type(event), event.message):
+            before = self.flush()
+            self._kind, self._message = type(event), event.message
+            self._reader = Unescape() if self._exact else Mender(self.plugin.verdict)
+        reader, waited = self._reader, bool(self._reader.held)
+        undone = reader.undone
+        text = reader.feed(event.text)
+        if not reader.held:
+            self._due = None
+        elif text or not waited:
+            self._due = self.clock.now() + self.plugin.config.hold_ms / 1000
+            self.plugin.counts.held += 1
+        self.plugin.counts.repaired += reader.undone - undone
+        if text == event.text:
+            return (*before, event)
+        return (*before, attrs.evolve(event, text=text)) if text else before
+
+    def _let_out(self, text: str, undone: int) -> Iterable[Event]:
+        self._due = None
+        self.plugin.counts.repaired += self._reader.undone - undone
+        return (self._kind(text, self._message),) if self._message is not None and text else ()
+
+
+def is_escaped(call: Call) -> bool:
+    """Whether what Letta streams for this request is known to be the inside of JSON strings."""
+    agent = call.agent
+    return (
+        agent is not None
+        and agent.type in _SPEAK_BY_TOOL
+        and call.streaming == "tokens"
+        and not agent.model.startswith(_READ_BY_LETTA)
+    )
