@@ -16,9 +16,22 @@ from gateway.events import Event
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
-# Older types run in one context whatever conversation is named, and what they say is the
-# argument of a tool: their token streams carry it JSON-escaped, and lose some of it.
+# Older types run in one context whatever conversation is named.
 OWN_CONVERSATIONS = frozenset({"letta_v1_agent", "sleeptime_agent"})
+
+# What these types say is the argument of a tool: their token streams carry it JSON-escaped.
+SPEAK_BY_TOOL = frozenset(
+    {
+        "memgpt_agent",
+        "memgpt_v2_agent",
+        "react_agent",
+        "split_thread_agent",
+        "voice_convo_agent",
+        "workflow_agent",
+    }
+)
+# Of these providers' streams Letta reads the argument itself, so nothing is left to undo.
+READ_BY_LETTA = ("anthropic/", "bedrock/", "minimax/")
 
 
 @attrs.frozen
@@ -165,3 +178,13 @@ class Call:
     streaming: Literal["tokens", "steps"] = "tokens"
     reply: Reply = Reply()
     answer: tuple[Event, ...] | None = None
+
+    @property
+    def escaped(self) -> bool:
+        """Whether the text that Letta streams is known to be the inside of JSON strings."""
+        return (
+            self.agent is not None
+            and self.agent.type in SPEAK_BY_TOOL
+            and self.streaming == "tokens"
+            and not self.agent.model.startswith(READ_BY_LETTA)
+        )

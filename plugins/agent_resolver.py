@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from difflib import get_close_matches
 from typing import Literal, NoReturn
 
 import attrs
+from attrs.validators import ge
 
 from gateway.plugin import Agent, Call, Context, Model, Plugin, Reject, Services, Turn
 
 
 # A client that asks for an unknown model in a loop must not make a listing of each request.
 MISS_SECONDS = 1.0
+
+# How many times its age a list may have before a request waits for a new one: after a quiet
+# night the names of yesterday could belong to other agents.
+TOO_OLD = 2
 
 
 @attrs.frozen
@@ -30,7 +35,9 @@ class Config:
         metadata={"help": "what a model may be named by: id, name, or both"},
     )
     refresh_seconds: float = attrs.field(
-        default=30.0, metadata={"help": "age at which the list of agents is read anew"}
+        default=30.0,
+        validator=ge(0),
+        metadata={"help": "age at which the list of agents is read anew"},
     )
     tags: list[str] = attrs.field(
         factory=list, metadata={"help": "serve only agents with one of these tags; all if empty"}
@@ -67,9 +74,10 @@ class Catalogue:
         for agent in agents:
             named.setdefault(agent.name, []).append(agent)
         by_name = "name" in config.by
+        taken = {agent.id for agent in agents}  # a name may well look like another's id
         models: dict[str, Agent] = {}
         for agent in agents:
-            unique = by_name and len(named[agent.name]) == 1
+            unique = by_name and len(named[agent.name]) == 1 and agent.name not in taken
             models[config.prefix + (agent.name if unique else agent.id)] = agent
         shared = {
             config.prefix + name: [config.prefix + agent.id for agent in same]
@@ -88,13 +96,19 @@ class Catalogue:
         if model in self.shared:
             ids = ", ".join(self.shared[model])
             text = f"Several agents are named '{model}'. Use one of the ids: {ids}."
-        elif near := get_close_matches(model, self.models, n=3, cutoff=0.5):
+        elif near := self._near(model):
             text = f"The model '{model}' does not exist. Did you mean: {', '.join(near)}?"
         else:
             text = f"The model '{model}' does not exist. GET /v1/models lists all there are."
         raise Reject(
             404, "model_not_found", text, type="invalid_request_error", param="model", retry=False
         )
+
+    def _near(self, model: str) -> Sequence[str]:
+        """Names like this one, in upper or lower case."""
+        folded = {name.casefold(): name for name in self.models}
+        close = get_close_matches(model.casefold(), folded, n=3, cutoff=0.5)
+        return [folded[name] for name in close]
 
 
 class AgentResolver(Plugin[Config]):
@@ -104,7 +118,7 @@ class AgentResolver(Plugin[Config]):
         super().__init__(config)
         self._catalogue: Catalogue | None = None
         self._read_at = 0.0
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Future[None] | None = None
         self._services: Services
 
     @asynccontextmanager
@@ -129,31 +143,49 @@ class AgentResolver(Plugin[Config]):
         agent = (await self._known(at_most=self.config.refresh_seconds)).find(model)
         if agent is not None:
             return agent
-        catalogue = await self._read(unless_after=self._now() - MISS_SECONDS)
+        catalogue = await self._since(self._now() - MISS_SECONDS)
         return catalogue.find(model) or catalogue.refuse(model)
 
     async def _known(self, at_most: float) -> Catalogue:
-        """The catalogue; an older one serves while it is read anew behind it."""
+        """The catalogue; one that is a little too old serves while it is read anew behind it."""
+        oldest = self._now() - at_most
         if self._catalogue is None:
-            return await self._read(unless_after=0.0)
-        if self._now() - self._read_at > at_most and not self._reading.locked():
-            self._services.spawn(self._refresh())
+            return await self._since(oldest)
+        if self._now() - self._read_at > TOO_OLD * at_most:
+            with suppress(Reject):  # better an old one than none
+                return await self._since(oldest)
+        elif self._read_at < oldest:
+            self._read()
         return self._catalogue
 
-    async def _refresh(self) -> None:
-        try:
-            await self._read(unless_after=self._now())
-        except Reject as exc:
-            self._services.logger.warning("the list of agents could not be read: {}", exc.message)
+    async def _since(self, when: float) -> Catalogue:
+        """The catalogue as it was at `when` or later."""
+        while self._catalogue is None or self._read_at < when:
+            # Whoever leaves does not take the listing along: others wait for it, too.
+            await asyncio.shield(self._read())
+        return self._catalogue
 
-    async def _read(self, unless_after: float) -> Catalogue:
-        async with self._reading:
-            if self._catalogue is None or self._read_at < unless_after:
-                started = self._now()
-                agents = await self._services.letta.agents(tags=self.config.tags)
-                served = [agent for agent in agents if self._serves(agent)]
-                self._catalogue, self._read_at = Catalogue.of(served, self.config), started
-            return self._catalogue
+    def _read(self) -> asyncio.Future[None]:
+        """The one listing that is under way; it is started if there is none."""
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_future()
+            self._services.spawn(self._list(self._reading))
+        return self._reading
+
+    async def _list(self, done: asyncio.Future[None]) -> None:
+        started = self._now()
+        try:
+            agents = await self._services.letta.agents(tags=self.config.tags)
+            served = [agent for agent in agents if self._serves(agent)]
+            self._catalogue, self._read_at = Catalogue.of(served, self.config), started
+            done.set_result(None)
+        except Exception as exc:  # noqa: BLE001  whoever waits is told
+            self._services.logger.warning("the list of agents could not be read: {}", exc)
+            done.set_exception(exc)
+            done.exception()  # and if nobody waits, the log says it
+        finally:
+            self._reading = None
+            done.cancel()
 
     def _serves(self, agent: Agent) -> bool:
         if agent.hidden and not self.config.include_hidden:

@@ -11,32 +11,57 @@ from typing import Self
 import attrs
 
 
+# A turn that failed is asked about until one succeeds. A run can outlive a broken connection,
+# so not the last one only; but a chat that fails for ever must not ask for ever more.
+MOST_ATTEMPTS = 4
+
+
+@attrs.frozen
+class Attempt:
+    """
+    A turn on its way to Letta, whose end the gateway has not seen yet, or not understood.
+
+    `otid` is what Letta knows the turn's last user message by, `system` the digest of the
+    system messages that the agent knows once it is kept.
+    """
+
+    turn: int
+    otid: str
+    system: str = ""
+
+
 @attrs.frozen
 class ChatRecord:
     """
     A chat's place at Letta.
 
-    `delivered` is the ordinal of the last user turn that Letta has kept. While turn number
-    `sending` is under way, `otid` is what Letta knows its message by: if the gateway never
-    learns how that ended, Letta is asked whether it has kept it.
+    `delivered` is the ordinal of the last user turn that Letta has kept, `system` the digest
+    of the system messages it was last told. What became of `attempts`, oldest first, is
+    asked of Letta when the chat goes on.
     """
 
     conversation: str
     delivered: int = 0
-    sending: int = 0
-    otid: str = ""
     system: str = ""
+    attempts: tuple[Attempt, ...] = ()
 
     @classmethod
     def load(cls, stored: bytes) -> Self:
         """Read it back."""
-        return cls(**json.loads(stored))
+        fields = json.loads(stored)
+        attempts = tuple(Attempt(**attempt) for attempt in fields.pop("attempts"))
+        return cls(attempts=attempts, **fields)
 
     def dump(self) -> bytes:
         """As it is stored."""
         return json.dumps(attrs.asdict(self)).encode()
 
-    def resolved(self, *, kept: bool) -> Self:
-        """The same, once it is known whether Letta has kept what was under way."""
-        delivered = self.sending if kept else self.delivered
-        return attrs.evolve(self, delivered=delivered, sending=0, otid="")
+    def trying(self, attempt: Attempt) -> Self:
+        """The same, with a turn on its way."""
+        return attrs.evolve(self, attempts=(*self.attempts[1 - MOST_ATTEMPTS :], attempt))
+
+    def kept(self, attempt: Attempt) -> Self:
+        """The same, once it is known that Letta has kept this turn."""
+        later = self.attempts[self.attempts.index(attempt) + 1 :]
+        delivered = max(self.delivered, attempt.turn)
+        return attrs.evolve(self, delivered=delivered, system=attempt.system, attempts=later)

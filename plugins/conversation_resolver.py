@@ -12,12 +12,14 @@ must get only what is new, in the right conversation.
 
 from __future__ import annotations
 
-import uuid
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Literal, NoReturn
 
 import attrs
+from attrs.validators import ge
 
 from gateway.events import Error, Finish, TextDelta
 from gateway.plugin import (
@@ -25,14 +27,14 @@ from gateway.plugin import (
     Call,
     Context,
     Conversation,
-    Lease,
     Message,
     Plugin,
     Reject,
     Services,
     Turn,
 )
-from plugins import transcript
+from plugins import older_agents, transcript
+from plugins.chat import Chat
 from plugins.chat_record import ChatRecord
 from plugins.ui_tasks import is_task
 
@@ -74,13 +76,19 @@ class Config:
         metadata={"help": "let several chats share the one context of an older agent"},
     )
     wait_seconds: float = attrs.field(
-        default=30.0, metadata={"help": "how long a request waits for a busy conversation"}
+        default=30.0,
+        validator=ge(0),
+        metadata={"help": "how long a request waits for a busy conversation"},
     )
     queue: int = attrs.field(
-        default=8, metadata={"help": "how many requests may wait for one conversation"}
+        default=8,
+        validator=ge(0),
+        metadata={"help": "how many requests may wait for one conversation"},
     )
     ttl_days: float = attrs.field(
-        default=30.0, metadata={"help": "days without a request after which a chat is forgotten"}
+        default=30.0,
+        validator=ge(0),
+        metadata={"help": "days without a request after which a chat is forgotten"},
     )
 
 
@@ -105,18 +113,15 @@ class ConversationTurn(Turn):
     config: Config
     services: Services
     caller: str
-    _lease: Lease | None = None
-    _scratch: str = ""
-    _chat: str = ""
-    _record: ChatRecord | None = None
+    _chat: Chat | None = None
+    _scratch: asyncio.Task[str] | None = None
 
     async def prepare(self, call: Call) -> Call:
         agent = call.agent
         if agent is None:
             return call
         if not transcript.user_turns(call.messages):
-            text = "'messages' must contain at least one message with the role 'user'."
-            raise Reject(400, "missing_user_message", text, param="messages")
+            _refuse_silence()
         if is_task(call, self.config.task_header):
             return await self._task(call, agent)
         key = chat_key(call, self.config.keys)
@@ -130,33 +135,36 @@ class ConversationTurn(Turn):
 
     async def again(self, call: Call, error: Error) -> Call | None:
         """A pinned conversation that somebody has deleted is begun anew from the history."""
-        if error.code != "conversation_not_found" or call.agent is None or not self._chat:
+        if error.code != "conversation_not_found" or call.agent is None or self._chat is None:
             return None
-        if self._chat == _everyone(call.agent):
-            await self.services.store.take(self._chat)
-            return await self._continue(call, call.agent)
-        return await self._branch(call, call.agent)
+        await self._chat.forget()
+        if self._chat.name == _everyone(call.agent):
+            return await self._continue(call, call.agent, self._chat)
+        return await self._branch(call, call.agent, self._chat)
 
     async def settle(self) -> None:
         try:
-            if self._record is not None:
-                await self._keep(self._record.resolved(kept=True))
+            if self._chat is not None:
+                await self._chat.settle()
         finally:
             await self._leave()
 
     async def abandon(self) -> None:
-        # What became of a pinned chat's message is asked when the chat goes on: see _read.
+        # What became of a chat's message is asked when the chat goes on: see Chat.resolved.
         await self._leave()
 
     async def _leave(self) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            await lease.release()
-        scratch, self._scratch = self._scratch, ""
-        if scratch:
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:
             self.services.spawn(self._delete(scratch))
+        if self._chat is not None:
+            await self._chat.leave()
 
-    async def _delete(self, conversation: str) -> None:
+    async def _delete(self, scratch: asyncio.Task[str]) -> None:
+        try:
+            conversation = await scratch
+        except Reject:
+            return  # none was made
         try:
             await self.services.letta.delete_conversation(conversation)
         except Reject as exc:
@@ -170,114 +178,102 @@ class ConversationTurn(Turn):
         return await self._scratched(call, agent)
 
     async def _scratched(self, call: Call, agent: Agent) -> Call:
-        letta = self.services.letta
-        self._scratch = await letta.create_conversation(agent.id, summary=SCRATCH)
-        place = Conversation(self._scratch, keep=False)
-        return attrs.evolve(call, conversation=place, input=transcript.sendable(call.messages))
+        said = _said(call.messages)
+        create = self.services.letta.create_conversation(agent.id, summary=SCRATCH)
+        # The client may leave meanwhile: what is made all the same has to be deleted.
+        self._scratch = asyncio.create_task(create)
+        place = Conversation(await asyncio.shield(self._scratch), keep=False)
+        return attrs.evolve(call, conversation=place, input=said)
 
     async def _ongoing(self, call: Call, agent: Agent) -> Call:
         """One conversation for all who name no chat: only the last user message is sent."""
-        await self._queue(_everyone(agent))
-        return await self._continue(call, agent)
+        chat = self._open(_everyone(agent))
+        await self._hold(chat, chat.name)
+        return await self._continue(call, agent, chat)
 
-    async def _continue(self, call: Call, agent: Agent) -> Call:
-        record = await self._read(agent, _everyone(agent))
+    async def _continue(self, call: Call, agent: Agent, chat: Chat) -> Call:
+        said = _said(transcript.last_user(call.messages))
+        record = await self._read(chat, agent)
         if record is None:
             own = self.config.agent_conversation == "own" and not agent.older
             create = self.services.letta.create_conversation
             record = ChatRecord(await create(agent.id, summary=ONGOING) if own else "default")
-        return await self._send(call, record, transcript.last_user(call.messages), turn=0)
+        return await self._send(call, chat, record, said, turn=0)
 
     async def _keyed(self, call: Call, agent: Agent, key: str) -> Call:
-        chat = f"chat/{self.caller}/{agent.id}/{key}"
-        await self._queue(chat)
-        record = await self._read(agent, chat)
+        chat = self._open(self._name(agent, key))
+        new = await chat.stored() is None
+        await self._hold(chat, chat.name)
+        stored = await chat.stored()
+        record = None if stored is None else await chat.resolved(stored, agent.id)
+        if stored is None or record is None:
+            return await self._branch(call, agent, chat)
         turn = transcript.user_turns(call.messages)
-        if record is None or turn <= record.delivered:
-            return await self._branch(call, agent)
-        new = transcript.since(call.messages, record.delivered + 1)
-        return await self._send(call, record, new, turn)
+        # Of a chat's first requests all at once, the later ones go on where the first began.
+        together = new and turn <= stored.delivered
+        if turn <= record.delivered and not together:
+            return await self._branch(call, agent, chat)
+        said = _said(transcript.since(call.messages, min(turn, record.delivered + 1)))
+        return await self._send(call, chat, record, said, turn)
 
-    async def _branch(self, call: Call, agent: Agent) -> Call:
+    async def _branch(self, call: Call, agent: Agent, chat: Chat) -> Call:
         """A new conversation fed with the whole branch: a new chat, a regenerated or edited one."""
+        said = _said([message for message in call.messages if message.role != "system"])
         conversation = await self.services.letta.create_conversation(agent.id, summary=PINNED)
-        said = [message for message in call.messages if message.role != "system"]
         turn = transcript.user_turns(call.messages)
-        return await self._send(call, ChatRecord(conversation), said, turn)
+        return await self._send(call, chat, ChatRecord(conversation), said, turn)
 
     async def _older(self, call: Call, agent: Agent, key: str) -> Call:
         if not key or self.config.share_legacy:
             return await self._ongoing(call, agent)
-        await self._bind(agent, key)
-        chat = f"chat/{self.caller}/{agent.id}/{key}"
-        await self._queue(_everyone(agent))
-        record = await self._read(agent, chat) or ChatRecord("default")
+        chat = self._open(self._name(agent, key))
+        await older_agents.bind(self.services.store, agent, chat.name, ttl=chat.ttl)
+        await self._hold(chat, _everyone(agent))
+        record = await self._read(chat, agent) or ChatRecord("default")
         turn = transcript.user_turns(call.messages)
-        if record.delivered and turn <= record.delivered:
-            text = (
-                f"The agent '{agent.name}' ({agent.type}) has one context for everything it was"
-                " told: it cannot answer a turn anew. Send a new message instead."
-            )
-            raise Reject(409, "conversation_unsupported", text, retry=False)
-        new = transcript.since(call.messages, record.delivered + 1)
-        return await self._send(call, record, new, turn)
-
-    async def _bind(self, agent: Agent, key: str) -> None:
-        """An older agent belongs to the first chat that names it."""
-        name, owner = f"legacy/{agent.id}", f"{self.caller}/{key}".encode()
-        if await self.services.store.put_if_absent(name, owner, ttl=self._ttl):
-            return
-        if await self.services.store.read(name) != owner:
-            text = (
-                f"The agent '{agent.name}' ({agent.type}) has one context and is in use by another"
-                " chat. Make the agent anew as letta_v1_agent, or set share_legacy."
-            )
-            raise Reject(409, "conversation_unsupported", text, retry=False)
+        if turn <= record.delivered:
+            older_agents.refuse_anew(agent)
+        said = _said(transcript.since(call.messages, record.delivered + 1))
+        return await self._send(call, chat, record, said, turn)
 
     async def _send(
-        self, call: Call, record: ChatRecord, messages: Sequence[Message], turn: int
+        self, call: Call, chat: Chat, record: ChatRecord, said: Sequence[Message], turn: int
     ) -> Call:
-        """Write down what is under way before it is, and name it so that Letta can be asked."""
         system = transcript.system(call.messages)
         digest = transcript.digest(system)
-        told = system if digest != record.system else ()
-        otid = str(uuid.uuid4())
-        *before, last = transcript.sendable([*told, *messages])
-        sent = (*before, attrs.evolve(last, otid=otid))
-        self._record = attrs.evolve(record, sending=turn, otid=otid, system=digest)
-        await self._keep(attrs.evolve(self._record, system=record.system))
+        told = transcript.sendable(system) if digest != record.system else ()
+        otid = await chat.send(record, turn, digest)
+        sent = transcript.marked([*told, *said], otid)
         return attrs.evolve(call, conversation=Conversation(record.conversation), input=sent)
 
-    async def _queue(self, name: str) -> None:
-        config = self.config
-        lease = await self.services.store.lease(name, wait=config.wait_seconds, queue=config.queue)
-        if lease is None:
-            text = "This conversation is busy with other requests. Try again when they are done."
-            raise Reject(409, "conversation_busy", text, retry=False)
-        self._lease = lease
+    def _open(self, name: str) -> Chat:
+        self._chat = Chat(self.services, name, self.config.ttl_days * 86400)
+        return self._chat
 
-    async def _read(self, agent: Agent, chat: str) -> ChatRecord | None:
-        self._chat = chat
-        stored = await self.services.store.read(chat)
-        if stored is None:
-            return None
-        record = ChatRecord.load(stored)
-        if not record.otid:
-            return record
-        try:
-            kept = await self.services.letta.kept(agent.id, record.conversation, record.otid)
-        except Reject as exc:
-            if exc.status == 404:
-                return None
-            raise
-        return record.resolved(kept=kept)
+    async def _hold(self, chat: Chat, queue: str) -> None:
+        await chat.hold(queue, wait=self.config.wait_seconds, most=self.config.queue)
 
-    async def _keep(self, record: ChatRecord) -> None:
-        await self.services.store.put(self._chat, record.dump(), ttl=self._ttl)
+    async def _read(self, chat: Chat, agent: Agent) -> ChatRecord | None:
+        stored = await chat.stored()
+        return None if stored is None else await chat.resolved(stored, agent.id)
 
-    @property
-    def _ttl(self) -> float:
-        return self.config.ttl_days * 86400
+    def _name(self, agent: Agent, key: str) -> str:
+        # A key is whatever the client likes: of any length, and perhaps no text at all.
+        digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        return f"chat/{self.caller}/{agent.id}/{digest}"
+
+
+def _said(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """What Letta is sent of these messages: it takes none without a word of the user's."""
+    sent = transcript.sendable(messages)
+    if not any(message.role == "user" for message in sent):
+        _refuse_silence()
+    return sent
+
+
+def _refuse_silence() -> NoReturn:
+    text = "'messages' must contain something new that is said with the role 'user'."
+    raise Reject(400, "missing_user_message", text, param="messages")
 
 
 def chat_key(call: Call, headers: Sequence[str]) -> str:

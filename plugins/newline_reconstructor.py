@@ -19,20 +19,6 @@ from plugins.unescape import Unescape
 
 Delta: TypeAlias = TextDelta | ReasoningDelta
 
-# Types whose text, and whose reasoning too, is the argument of a tool.
-_SPEAK_BY_TOOL = frozenset(
-    [
-        "memgpt_agent",
-        "memgpt_v2_agent",
-        "react_agent",
-        "split_thread_agent",
-        "voice_convo_agent",
-        "workflow_agent",
-    ]
-)
-# Of these providers' streams Letta reads the argument itself, so nothing is left to undo.
-_READ_BY_LETTA = ("anthropic/", "bedrock/", "minimax/")
-
 
 @attrs.frozen
 class Config:
@@ -91,7 +77,7 @@ class Repair(Turn):
     _due: float | None = None
 
     async def prepare(self, call: Call) -> Call:
-        self._exact = is_escaped(call)
+        self._exact = call.escaped
         return call
 
     def feed(self, event: Event) -> Iterable[Event]:
@@ -139,14 +125,3 @@ class Repair(Turn):
         self._due = None
         self.plugin.counts.repaired += self._reader.undone - undone
         return (self._kind(text, self._message),) if self._message is not None and text else ()
-
-
-def is_escaped(call: Call) -> bool:
-    """Whether what Letta streams for this request is known to be the inside of JSON strings."""
-    agent = call.agent
-    return (
-        agent is not None
-        and agent.type in _SPEAK_BY_TOOL
-        and call.streaming == "tokens"
-        and not agent.model.startswith(_READ_BY_LETTA)
-    )

@@ -46,10 +46,29 @@ class ReasoningMapper(Plugin[Config]):
 
 
 @attrs.define
-class FieldTurn(Turn):
-    """Reasoning in fields of the delta, or dropped when there are none."""
+class ReasoningTurn(Turn):
+    """What both ways of showing reasoning have in common."""
 
     config: Config
+    _noted: str | None = attrs.field(init=False, default=None)
+
+    def shown(self, event: ReasoningDelta) -> ReasoningDelta | None:
+        """
+        Reasoning that can be read; for hidden reasoning a note, once a message, or nothing.
+
+        What comes as the text of hidden reasoning is the provider's cipher.
+        """
+        if not event.hidden:
+            return event
+        if self.config.hidden == "drop" or event.message == self._noted:
+            return None
+        self._noted = event.message
+        return attrs.evolve(event, text=HIDDEN_NOTE)
+
+
+@attrs.define
+class FieldTurn(ReasoningTurn):
+    """Reasoning in fields of the delta, or dropped when there are none."""
 
     async def prepare(self, call: Call) -> Call:
         return attrs.evolve(call, reply=attrs.evolve(call.reply, reasoning=tuple(self.config.into)))
@@ -57,16 +76,15 @@ class FieldTurn(Turn):
     def feed(self, event: Event) -> Iterable[Event]:
         if not isinstance(event, ReasoningDelta):
             return (event,)
-        shown = noted(event, self.config)
-        return (shown,) if shown is not None and self.config.into else ()
+        shown = self.shown(event) if self.config.into else None
+        return () if shown is None else (shown,)
 
 
 @attrs.define
-class ThinkTurn(Turn):
+class ThinkTurn(ReasoningTurn):
     """Reasoning as text between tags; the tag is closed before anything else is said."""
 
-    config: Config
-    _open: str | None = None
+    _open: str | None = attrs.field(init=False, default=None)
 
     async def prepare(self, call: Call) -> Call:
         return attrs.evolve(call, reply=attrs.evolve(call.reply, reasoning=()))
@@ -82,7 +100,7 @@ class ThinkTurn(Turn):
         return () if self._open is None else (self._close(""),)
 
     def _think(self, event: ReasoningDelta) -> Iterable[Event]:
-        shown = noted(event, self.config)
+        shown = self.shown(event)
         if shown is None:
             return ()
         tag, self._open = ("<think>" if self._open is None else ""), shown.message
@@ -91,10 +109,3 @@ class ThinkTurn(Turn):
     def _close(self, after: str) -> TextDelta:
         message, self._open = self._open or "", None
         return TextDelta("</think>" + after, message)
-
-
-def noted(event: ReasoningDelta, config: Config) -> ReasoningDelta | None:
-    """Reasoning with a text to show; hidden reasoning without one is noted, or None."""
-    if event.text:
-        return event
-    return attrs.evolve(event, text=HIDDEN_NOTE) if config.hidden == "note" else None

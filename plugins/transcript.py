@@ -39,7 +39,7 @@ def system(messages: Sequence[Message]) -> Sequence[Message]:
 def digest(messages: Sequence[Message]) -> str:
     """A fingerprint of system messages, to tell whether they have changed; "" for none."""
     texts = "\0".join(message.text for message in messages)
-    return hashlib.sha256(texts.encode()).hexdigest() if messages else ""
+    return hashlib.sha256(texts.encode(errors="surrogatepass")).hexdigest() if messages else ""
 
 
 def sendable(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -49,6 +49,19 @@ def sendable(messages: Sequence[Message]) -> tuple[Message, ...]:
     Tool calls and results of older rounds become marked text, so that nothing is lost.
     """
     return tuple(sent for message in messages for sent in _sendable(message))
+
+
+def marked(messages: Sequence[Message], otid: str) -> tuple[Message, ...]:
+    """
+    The same, with an id by which Letta can be asked whether it has kept them.
+
+    It goes with the user's last message: to assistants' messages Letta gives ids of its own.
+    """
+    last = max(i for i, message in enumerate(messages) if message.role == "user")
+    return tuple(
+        attrs.evolve(message, otid=otid) if i == last else message
+        for i, message in enumerate(messages)
+    )
 
 
 def _sendable(message: Message) -> Iterator[Message]:

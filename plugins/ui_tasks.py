@@ -26,10 +26,11 @@ def is_task(call: Call, header: str) -> bool:
 
 def _is_prompt(call: Call) -> bool:
     # A real question about a document starts alike, but it streams and has no history in it.
-    if len(call.messages) != 1 or call.messages[0].role != "user":
+    # The model's own system prompt may stand before it.
+    said = [message for message in call.messages if message.role != "system"]
+    if len(said) != 1 or said[0].role != "user":
         return False
-    text = call.messages[0].text
-    return text.startswith(TASK) and HISTORY in text
+    return said[0].text.startswith(TASK) and HISTORY in said[0].text
 
 
 def _is_tool_choice(call: Call) -> bool:

@@ -24,12 +24,18 @@ class Stored(Protocol):
 
 @attrs.define
 class Restorer:
-    """Completes each step's text at its end, before anything of the next step goes out."""
+    """
+    Completes each step's text at its end, before anything of the next step goes out.
+
+    `escaped` says whether the stream is the inside of a JSON string, as it mostly is.
+    """
 
     stored: Stored
+    escaped: bool = True
     _streamed: dict[str, str] = attrs.field(init=False, factory=dict)
     _restored: set[str] = attrs.field(init=False, factory=set)
     _step: str = attrs.field(init=False, default="")
+    _over: bool = attrs.field(init=False, default=False)
 
     async def complete(self, batch: Sequence[Event]) -> list[Event]:
         """The batch with what was missing before it."""
@@ -38,7 +44,8 @@ class Restorer:
             if isinstance(event, TextDelta | ReasoningDelta) and event.message != self._step:
                 out += await self._missing(event.message) if self._step else ()
                 self._step = event.message
-            elif isinstance(event, Usage | Finish):
+            elif isinstance(event, Usage | Finish) and not self._over:
+                self._over = True
                 out += await self._missing("")
             if isinstance(event, TextDelta):
                 before = self._streamed.get(event.message, "")
@@ -53,7 +60,8 @@ class Restorer:
             if message == current or message in self._restored:
                 continue
             self._restored.add(message)
-            rest = remainder(self._streamed.get(message, ""), text)
+            streamed = self._streamed.get(message, "")
+            rest = remainder(streamed, text) if self.escaped else text.removeprefix(streamed)
             if rest:
                 missing.append(TextDelta(rest, message))
         return missing
@@ -66,7 +74,10 @@ def remainder(streamed: str, text: str) -> str:
     Empty if nothing is missing, or if the two tell different things.
     """
     whole, cut = _split(streamed)
-    said = json.loads(f'"{whole}"', strict=False)
+    try:
+        said = json.loads(f'"{whole}"', strict=False)
+    except ValueError:  # it is not the inside of a JSON string
+        return ""
     if not text.startswith(said):
         return ""
     rest = text[len(said) :]

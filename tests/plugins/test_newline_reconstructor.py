@@ -26,7 +26,7 @@ from gateway.events import (
 from gateway.plugin import Agent, Call, Turn
 from gateway.testing import recordings
 from gateway.testing.kit import ManualClock, assert_split_invariant, context, fed, merged, run
-from plugins.newline_reconstructor import Config, NewlineReconstructor, is_escaped
+from plugins.newline_reconstructor import Config, NewlineReconstructor
 
 
 OLDER = Call("Milo", (), agent=Agent("agent-1", "Milo", "memgpt_v2_agent"))
@@ -101,11 +101,11 @@ async def test_other_reasoning_passes() -> None:
 def test_what_is_known_to_be_escaped() -> None:
     """Only older types, by tokens, and not from a model whose stream Letta reads itself."""
     agent = Agent("agent-1", "Milo", "memgpt_agent", model="openai/gpt-4o")
-    assert is_escaped(Call("Milo", (), agent=agent))
-    assert not is_escaped(Call("Milo", (), agent=agent, streaming="steps"))
-    assert not is_escaped(Call("Milo", (), agent=attrs.evolve(agent, type="letta_v1_agent")))
-    assert not is_escaped(Call("Milo", (), agent=attrs.evolve(agent, model="anthropic/claude")))
-    assert not is_escaped(Call("Milo", ()))
+    assert Call("Milo", (), agent=agent).escaped
+    assert not Call("Milo", (), agent=agent, streaming="steps").escaped
+    assert not Call("Milo", (), agent=attrs.evolve(agent, type="letta_v1_agent")).escaped
+    assert not Call("Milo", (), agent=attrs.evolve(agent, model="anthropic/claude")).escaped
+    assert not Call("Milo", ()).escaped
 
 
 async def test_messages_are_separate() -> None:
