@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import orjson
 
 from gateway.call import Reply
 from gateway.events import Error, Event, Finish, Usage
+from gateway.json_text import dumps
 from gateway.surfaces import openai_errors
 from gateway.surfaces.deltas import Deltas, Whole
 
@@ -40,7 +40,7 @@ class Chunks:
 
     def __attrs_post_init__(self) -> None:
         self._deltas = Deltas(self.reply)
-        shared = orjson.dumps(_shared(self.id, "chat.completion.chunk", self.created, self.model))
+        shared = dumps(_shared(self.id, "chat.completion.chunk", self.created, self.model))
         self._head = b"data: " + shared[:-1] + b',"choices":[{"index":0,"delta":'
         usage = b',"usage":null' if self.include_usage else b""
         self._tail = b',"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
@@ -51,13 +51,13 @@ class Chunks:
         for event in batch:
             delta = self._deltas.feed(event)
             if delta is not None:
-                out += (self._head, orjson.dumps(delta), self._tail)
+                out += (self._head, dumps(delta), self._tail)
             if isinstance(event, Usage):
                 self._usage = event
             elif isinstance(event, Finish):
                 out += self._finish(event)
             elif isinstance(event, Error):
-                out += (b"data: ", orjson.dumps(openai_errors.of_event(event)), b"\n\n", DONE)
+                out += (b"data: ", dumps(openai_errors.of_event(event)), b"\n\n", DONE)
         return b"".join(out)
 
     def _finish(self, event: Finish) -> Sequence[bytes]:
@@ -66,7 +66,7 @@ class Chunks:
         if self.include_usage and self._usage is not None:
             chunk = _shared(self.id, "chat.completion.chunk", self.created, self.model)
             chunk |= {"choices": [], "usage": usage_of(self._usage)}
-            out += [b"data: ", orjson.dumps(chunk), b"\n\n"]
+            out += [b"data: ", dumps(chunk), b"\n\n"]
         return [*out, DONE]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
 from gateway.call import Call
-from gateway.events import Error
-from gateway.exchange import Exchange
+from gateway.events import Error, Event
+from gateway.exchange import BROKEN, Exchange
 from gateway.surfaces import openai_errors
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
@@ -17,6 +18,8 @@ from gateway.web.sse import EventStream
 
 
 IGNORED = "x-letta-gateway-ignored"
+FIELD = re.compile(r"[\w.-]{1,64}", re.ASCII)
+MOST_FIELDS = 20
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
@@ -37,10 +40,11 @@ def _headers(call: Call, asking: Asking) -> dict[str, str]:
     """Say what was sent and not used: an operator and a client both want to know."""
     if not call.reply.ignored:
         return {}
-    ignored = ", ".join(call.reply.ignored)
     if "tools" in call.reply.ignored:
         asking.logger.warning("the client's tools are not passed on to the agent")
-    return {IGNORED: ignored.encode("ascii", "replace").decode()}
+    # Any key of the body may be among them, and not every text can be put into a header.
+    named = [name for name in call.reply.ignored if FIELD.fullmatch(name)]
+    return {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
 
 
 async def _whole(
@@ -49,8 +53,8 @@ async def _whole(
     answer = Completion(_id(asking), chat.call.model, exchange.call.reply)
     async for batch in exchange:
         answer.add(batch)
+        asking.sent(batch)
     if answer.error is not None:
-        asking.note(error=answer.error.code)
         return openai_errors.from_event(answer.error, headers)
     return openai_errors.response(200, answer.body(), headers)
 
@@ -65,21 +69,32 @@ async def _stream(
     out, and comments keep the connection alive.
     """
     asking = asking_of(request)
+    batches = aiter(exchange)
+    first = await anext(batches)
+    if len(first) == 1 and isinstance(first[0], Error):
+        asking.sent(first)
+        return openai_errors.from_event(first[0], headers)
+    response = EventStream(headers)
+    await response.prepare(request)
     chunks = Chunks(_id(asking), chat.call.model, exchange.call.reply, chat.include_usage)
-    response: EventStream | None = None
-    async for batch in exchange:
-        if batch and isinstance(batch[-1], Error):
-            asking.note(error=batch[-1].code)
-        if response is None:
-            if len(batch) == 1 and isinstance(batch[0], Error):
-                return openai_errors.from_event(batch[0], headers)
-            response = EventStream(headers)
-            await response.prepare(request)
-        await response.put(chunks.encode(batch))
-        asking.sent(batch)
-    assert response is not None  # an exchange gives at least its ending
+    try:
+        await _send(first, chunks, response, asking)
+        async for batch in batches:
+            await _send(batch, chunks, response, asking)
+    except (ConnectionError, TimeoutError):
+        raise
+    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
+        asking.logger.opt(exception=exc).error("the stream failed")
+        await _send((BROKEN,), chunks, response, asking)
     await response.write_eof()
     return response
+
+
+async def _send(
+    batch: Sequence[Event], chunks: Chunks, response: EventStream, asking: Asking
+) -> None:
+    await response.put(chunks.encode(batch))
+    asking.sent(batch)
 
 
 def _id(asking: Asking) -> str:

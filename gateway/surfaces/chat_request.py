@@ -11,6 +11,8 @@ from gateway.call import Call, Reply, Tool
 from gateway.surfaces.openai_messages import kind, messages_of, refuse
 
 
+LONGEST_MODEL = 512
+
 # Read here or by a plugin; all other fields of OpenAI's are said to be ignored when sent.
 READ = frozenset(
     {
@@ -45,6 +47,8 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         refuse("model", "'model' must be text that names an agent.", "missing_model")
+    if len(model) > LONGEST_MODEL:
+        refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _single(body)
     call = Call(
         model=model,
@@ -64,15 +68,17 @@ def ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _single(body: Mapping[str, Any]) -> None:
-    if body.get("n") not in {None, 1}:
+    n, metadata = body.get("n"), body.get("metadata")
+    if n is not None and (n != 1 or isinstance(n, bool)):
         refuse("n", "'n' must be 1: an agent gives one answer.", "unsupported_value")
-    if not isinstance(body.get("metadata") or {}, dict):
-        refuse("metadata", "'metadata' must be an object.", "invalid_type")
+    if metadata is not None and not isinstance(metadata, dict):
+        refuse("metadata", f"'metadata' must be an object, not {kind(metadata)}.", "invalid_type")
 
 
-def _flag(body: Mapping[str, Any], name: str) -> bool:
+def _flag(body: Mapping[str, Any], name: str, within: str = "") -> bool:
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
+        name = within + name
         refuse(name, f"'{name}' must be true or false, not {kind(value)}.", "invalid_type")
     return bool(value)
 
@@ -83,7 +89,7 @@ def _include_usage(body: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(options, dict):
         refuse("stream_options", "'stream_options' must be an object.", "invalid_type")
-    return _flag(options, "include_usage")
+    return _flag(options, "include_usage", "stream_options.")
 
 
 def _tools(value: object) -> tuple[Tool, ...]:

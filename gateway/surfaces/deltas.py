@@ -31,25 +31,31 @@ Delta: TypeAlias = dict[str, Any]
 
 @attrs.define
 class Paragraphs:
-    """Puts a blank line between two Letta messages, unless the text has one there."""
+    """
+    Puts a blank line between two Letta messages, unless the text has one there.
+
+    What is missing goes before the first character that is no newline: a message may begin
+    with newlines, cut anywhere.
+    """
 
     _message: str | None = None
-    _newlines: int = 2
+    _newlines: int = 0
+    _due: bool = False
 
     def join(self, text: str, message: str) -> str:
         """`text` as it follows what came before."""
         if message != self._message:
-            if self._message is not None:
-                missing = 2 - self._newlines - _leading(text)
-                text = "\n" * max(0, missing) + text
+            self._due = self._message is not None
             self._message = message
-        trailing = len(text) - len(text.rstrip("\n"))
-        self._newlines = min(2, trailing + (self._newlines if trailing == len(text) else 0))
+        body = text.lstrip("\n")
+        if not body:
+            self._newlines += len(text)
+            return text
+        if self._due:
+            self._due = False
+            text = "\n" * (2 - self._newlines - len(text) + len(body)) + text
+        self._newlines = len(body) - len(body.rstrip("\n"))
         return text
-
-
-def _leading(text: str) -> int:
-    return len(text) - len(text.lstrip("\n"))
 
 
 @attrs.define

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from gateway.errors import Reject
 from gateway.events import Error
+from gateway.json_text import dumps
 
 
 # The SDKs send these again by themselves, unless told not to.
@@ -32,7 +32,7 @@ def response(
     """An HTTP answer with this JSON."""
     return web.Response(
         status=status,
-        body=orjson.dumps(content),
+        body=dumps(content),
         content_type="application/json",
         headers=headers,
     )

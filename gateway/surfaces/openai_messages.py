@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from gateway.call import Image, Message, Part, Role, Text, ToolCall
 from gateway.errors import Reject
+from gateway.json_text import dumps
 
 
 ROLES: Mapping[str, Role] = {
@@ -44,10 +45,13 @@ def _message(item: object, at: str) -> Message:
     role = ROLES.get(item["role"]) if isinstance(item.get("role"), str) else None
     if role is None:
         refuse(f"{at}.role", f"'{at}.role' must be one of: {', '.join(ROLES)}.")
+    content = item.get("content")
+    if content is None and role in {"user", "system"}:
+        refuse(f"{at}.content", f"'{at}.content' must be text or a list of parts, not null.")
     name, answers = item.get("name"), item.get("tool_call_id")
     return Message(
         role=role,
-        parts=_parts(item.get("content"), f"{at}.content"),
+        parts=_parts(content, f"{at}.content"),
         name=name if isinstance(name, str) and role == "user" else None,
         tool_calls=_tool_calls(item, at) if role == "assistant" else (),
         tool_call_id=str(answers or name or "") if role == "tool" else None,
@@ -69,7 +73,8 @@ def _part(part: object, at: str) -> Part:
         refuse(at, f"'{at}' must be an object, not {kind(part)}.", "invalid_type")
     read = PARTS.get(part["type"]) if isinstance(part.get("type"), str) else None
     if read is None:
-        text = f"'{at}' has the type {part.get('type')!r}; only text and image_url can be sent."
+        shown = str(part.get("type"))[:40]
+        text = f"'{at}' has the type '{shown}'; only text and image_url can be sent."
         refuse(f"{at}.type", text, "unsupported_content")
     return read(part, at)
 
@@ -110,8 +115,10 @@ def _tool_call(call: object, at: str) -> ToolCall:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(call, dict) or not isinstance(function, dict):
         refuse(at, f"'{at}' must be a call of a function.", "invalid_type")
-    name, arguments = function.get("name"), function.get("arguments")
-    return ToolCall(str(call.get("id") or ""), str(name or ""), str(arguments or "{}"))
+    name, arguments = function.get("name"), function.get("arguments") or "{}"
+    if not isinstance(arguments, str):
+        arguments = dumps(arguments).decode()
+    return ToolCall(str(call.get("id") or ""), str(name or ""), arguments)
 
 
 def kind(value: object) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = "x-request-id"
-_SAFE_ID = re.compile(r"[\w.:-]{1,128}\Z")
+SERVER = "letta-gateway"
+_SAFE_ID = re.compile(r"[\w.:-]{1,128}\Z", re.ASCII)
 
 # Routes that say only that the gateway lives; no key is asked and no line is logged.
 OPEN = frozenset({"/health", "/ready"})
@@ -85,8 +86,10 @@ class Doorman:
             return openai_errors.from_reject(exc)
         except web.HTTPException as exc:
             return _http_error(request, exc)
-        except (ConnectionError, TimeoutError):  # the client has gone, or does not read
-            raise asyncio.CancelledError from None
+        except (ConnectionError, TimeoutError) as exc:
+            if request.transport is None or request.transport.is_closing():
+                raise asyncio.CancelledError from None  # the client has gone, or does not read
+            return self._failed(asking, exc)
         except Exception as exc:  # noqa: BLE001  a bug must not show its traceback to clients
             return self._failed(asking, exc)
 
@@ -97,11 +100,14 @@ class Doorman:
         message = str(exc) if known else "The gateway failed. Its log says why."
         asking.note(error=error.code)
         return openai_errors.response(
-            error.status, openai_errors.body(message, error.type, error.code)
+            error.status,
+            openai_errors.body(message, error.type, error.code),
+            openai_errors.no_retry(error.status),
         )
 
     async def stamp(self, request: web.Request, response: web.StreamResponse) -> None:
         """Before any headers go out, a stream's too: the request's id, and CORS."""
+        response.headers["Server"] = SERVER
         if ASKING in request:
             response.headers[REQUEST_ID] = request[ASKING].context.request_id
         response.headers.update(self.access.cors(request))

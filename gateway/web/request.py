@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from gateway.errors import Reject
-from gateway.events import Event, Usage
+from gateway.events import Error, Event, Usage
 from gateway.pipeline import Pipeline
 from gateway.services import Context
 
@@ -38,12 +38,14 @@ class Asking:
         self.facts.update({name: value for name, value in facts.items() if value is not None})
 
     def sent(self, batch: Sequence[Event]) -> None:
-        """Note the time to the first event, and the tokens."""
+        """Note the time to the first event, the tokens, and an error."""
         if batch and "ttft_ms" not in self.facts:
             self.note(ttft_ms=self.elapsed_ms())
         for event in batch:
             if isinstance(event, Usage):
                 self.note(prompt_tokens=event.prompt, completion_tokens=event.completion)
+            elif isinstance(event, Error):
+                self.note(error=event.code)
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""
@@ -79,5 +81,8 @@ async def json_body(request: web.Request) -> Any:
         raise Reject(415, "unsupported_media_type", text)
     try:
         return orjson.loads(await request.read())
+    except web.RequestPayloadError as exc:
+        text = "The body cannot be read: it is not encoded in the way that its headers say."
+        raise Reject(400, "invalid_body", text) from exc
     except orjson.JSONDecodeError as exc:
         raise Reject(400, "invalid_json", f"The body is not JSON: {exc}.") from exc

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from aiohttp import HttpVersion11
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web import BaseRequest
 from aiohttp_sse import EventSourceResponse
 
 
@@ -25,6 +28,13 @@ class EventStream(EventSourceResponse):
         super().__init__(
             headers=headers, sep="\n", allow_all_methods=True, send_timeout=SEND_SECONDS
         )
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send the headers. In HTTP/1.0 only the connection's end tells a stream's end."""
+        if request.version < HttpVersion11:
+            self.force_close()
+            self.headers["Connection"] = "close"
+        return await super().prepare(request)
 
     async def put(self, events: bytes) -> None:
         """

@@ -1,0 +1,98 @@
+"""Agents as models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from openai import NotFoundError
+from yarl import URL
+
+from gateway.call import Agent, Model
+from gateway.surfaces.models import entry
+from tests.gateway.played_letta import Refusal, said
+from tests.gateway.serving import serving
+
+
+NAMES = ["Milo", "team/Milo the 2nd", "日本語 🤖", "50% off?", "a#b&c=d", "a+b", "..", "é"]
+AGENTS = {name: said("Hello") for name in NAMES}
+
+
+async def test_all_models(tmp_path: Path) -> None:
+    """Each agent is a model; the official SDK lists them."""
+    async with serving(tmp_path, AGENTS) as served, served.openai() as client:
+        models = [model async for model in client.models.list()]
+    assert [model.id for model in models] == NAMES
+    assert {model.owned_by for model in models} == {"letta"}
+    assert {model.object for model in models} == {"model"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != ".."])
+async def test_one_model_by_the_sdk(tmp_path: Path, name: str) -> None:
+    """The official SDK gets a model of any name."""
+    async with serving(tmp_path, AGENTS) as served, served.openai() as client:
+        assert (await client.models.retrieve(name)).id == name
+
+
+@pytest.mark.parametrize("safe", ["/", ""])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != ".."])
+async def test_one_model(tmp_path: Path, name: str, safe: str) -> None:
+    """A slash in a name may be sent as it is, or as %2F."""
+    async with serving(tmp_path, AGENTS) as served:
+        path = URL(f"{served.url}/v1/models/{quote(name, safe=safe)}", encoded=True)
+        async with served.session.get(path) as answer:
+            assert answer.status == 200
+            assert (await answer.json())["id"] == name
+
+
+async def test_one_model_by_its_agents_id(tmp_path: Path) -> None:
+    """The agent's id finds it, too."""
+    async with (
+        serving(tmp_path, AGENTS) as served,
+        served.get("/v1/models/agent-00000000-0000-4000-8000-000000000001") as answer,
+    ):
+        assert (await answer.json())["id"] == NAMES[1]
+
+
+async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    """It is 404 in OpenAI's shape, which the SDK raises."""
+    async with serving(tmp_path, AGENTS) as served:
+        async with served.get("/v1/models/milo") as answer:
+            assert answer.status == 404
+            error = (await answer.json())["error"]
+        async with served.openai() as client:
+            with pytest.raises(NotFoundError, match="milo"):
+                await client.models.retrieve("milo")
+    assert error["code"] == "model_not_found"
+    assert error["param"] == "model"
+
+
+async def test_letta_is_down(tmp_path: Path) -> None:
+    """Without Letta there is no list, and the answer says why."""
+    async with serving(tmp_path, AGENTS) as served:
+        served.letta.down = Refusal(401, {"detail": "Unauthorized"})
+        async with served.get("/v1/models") as answer:
+            assert answer.status == 502
+            assert (await answer.json())["error"]["code"] == "upstream_auth"
+
+
+def test_what_open_webui_reads() -> None:
+    """Name, description, tags and capabilities are where Open WebUI looks for them."""
+    agent = Agent("agent-1", "Milo", description="Knows it all", tags=("a", "b"), created=7)
+    shown = entry(Model("letta/Milo", agent))
+    assert shown["id"] == shown["name"] == "letta/Milo"
+    assert shown["created"] == 7
+    assert shown["tags"] == [{"name": "a"}, {"name": "b"}]
+    assert shown["info"]["meta"]["description"] == "Knows it all"
+    assert shown["info"]["meta"]["capabilities"]["builtin_tools"] is False
+    assert shown["info"]["meta"]["capabilities"]["usage"] is True
+
+
+def test_what_a_plugin_adds() -> None:
+    """A plugin's extra keys stand over the others."""
+    model = Model("Milo", Agent("agent-1", "Milo"), {"name": "Milo the cat", "more": 1})
+    shown = entry(model)
+    assert shown["name"] == "Milo the cat"
+    assert shown["more"] == 1
+    assert shown["id"] == "Milo"
