@@ -6,8 +6,8 @@ surface; `begin` is the only way to an answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from gateway.asked import Asked, Upstream
 from gateway.call import Call, Model
 from gateway.chain import Chain
-from gateway.errors import Reject
+from gateway.errors import Reject, StartError
 from gateway.events import Event
 from gateway.exchange import Exchange, Segment
 from gateway.guard import Guarded, Tally
@@ -88,10 +88,16 @@ class Pipeline:
 
     @asynccontextmanager
     async def lifespan(self, services: Sequence[Services]) -> AsyncIterator[None]:
-        """Open every plugin in order, each with services of its own; close in reverse."""
+        """
+        Open every plugin in order, each with services of its own; close in reverse.
+
+        Raises:
+            StartError: One of them cannot be opened.
+        """
         async with AsyncExitStack() as stack:
             for step, own in zip(self.steps, services, strict=True):
-                await stack.enter_async_context(step.plugin.lifespan(own))
+                with _starting(step):
+                    await stack.enter_async_context(step.plugin.lifespan(own))
             yield
 
     async def models(self, context: Context) -> Sequence[Model]:
@@ -151,3 +157,13 @@ class Pipeline:
     ) -> Segment:
         reader = Reader(source, context.clock)
         return Segment(reader, Chain(turns), context.clock, self.logger)
+
+
+@contextmanager
+def _starting(step: Step) -> Iterator[None]:
+    """Whatever keeps a plugin from its start is told with its name."""
+    try:
+        yield
+    except Exception as exc:
+        why = str(exc) if isinstance(exc, StartError) else f"{type(exc).__name__}: {exc}"
+        raise StartError(f"The plugin '{step.id}' cannot start: {' '.join(why.split())}") from exc

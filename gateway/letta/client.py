@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # How far back a message that may have been kept is looked for: a failed turn is the newest.
 LOOK_BACK = 50
 
+# Letta closes a connection that has been idle for 5 s. A message that is sent in that moment
+# is lost, and is not sent again: the gateway closes first.
+IDLE_SECONDS = 3.0
+
 
 class Client(AsyncLetta):
     """AsyncLetta that sends no Authorization header when there is no key."""
@@ -129,7 +133,11 @@ async def connect(
         max_connections: Streams at once; more wait for a free connection.
     """
     timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds)
-    limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=100)
+    limits = httpx.Limits(
+        max_connections=max_connections,
+        max_keepalive_connections=100,
+        keepalive_expiry=IDLE_SECONDS,
+    )
     http = DefaultAsyncHttpxClient(base_url=base_url, timeout=timeout, limits=limits)
     async with Client(
         api_key=api_key, base_url=base_url, timeout=timeout, max_retries=0, http_client=http
@@ -161,3 +169,5 @@ def _rejects() -> Iterator[None]:
         raise failures.as_reject(failures.from_status(exc.status_code, exc.body)) from exc
     except APIConnectionError as exc:
         raise failures.as_reject(failures.unreachable(failures.reason(exc))) from exc
+    except (AttributeError, TypeError, ValueError) as exc:  # letta-client does not look closely
+        raise failures.as_reject(failures.unreadable()) from exc

@@ -6,7 +6,7 @@ decoder guarantees `gateway.grammar`; a stream that stops without its ending is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -68,12 +68,12 @@ class Decoder:
 
     def feed(self, frame: Frame) -> Iterable[Event]:
         """Read one frame: a parsed `data:` line."""
-        kind = frame.get("message_type")
-        read = READERS.get(kind) if isinstance(kind, str) else None
+        kind = str(frame.get("message_type"))
+        read = READERS.get(kind)
         if read is not None:
             return read(self, frame)
         if kind not in NOT_FOR_CLIENTS:
-            self.unknown[str(kind)] = self.unknown.get(str(kind), 0) + 1
+            self.unknown[kind] = self.unknown.get(kind, 0) + 1
         return ()
 
     def fail(self, error: Error) -> None:
@@ -99,27 +99,24 @@ class Decoder:
         if self._stop is None:
             return failures.incomplete()
         if self._stop == "requires_approval":
-            return Finish("tool_calls") if any(self._calls.values()) else self._unapproved()
+            if any(self._calls.values()):
+                return Finish("tool_calls")
+            return failures.waiting_for_approval(self._pending)
         if self._stop in failures.STOP_REASONS:
             return failures.from_stop_reason(self._stop, rolled_back=self.rolled_back)
         return FINISHES.get(self._stop, Finish("stop"))
 
-    def _unapproved(self) -> Error:
-        if not self._pending:  # a call without an id: Letta drops it without a word
-            return failures.incomplete()
-        return failures.waiting_for_approval(self._pending)
-
     def _assistant(self, frame: Frame) -> Iterable[Event]:
         text = as_text(frame.get("content"))
-        return (TextDelta(text, frame.get("id") or ""),) if text else ()
+        return (TextDelta(text, word(frame.get("id"))),) if text else ()
 
     def _reasoning(self, frame: Frame) -> Iterable[Event]:
         text = as_text(frame.get("reasoning"))
-        return (ReasoningDelta(text, frame.get("id") or ""),) if text else ()
+        return (ReasoningDelta(text, word(frame.get("id"))),) if text else ()
 
     def _hidden_reasoning(self, frame: Frame) -> Iterable[Event]:
         text = as_text(frame.get("hidden_reasoning"))
-        return (ReasoningDelta(text, frame.get("id") or "", hidden=True),)
+        return (ReasoningDelta(text, word(frame.get("id")), hidden=True),)
 
     def _tool_call(self, frame: Frame) -> Iterator[Event]:
         for call in calls_of(frame):
@@ -127,25 +124,25 @@ class Decoder:
 
     def _approval_request(self, frame: Frame) -> Iterator[Event]:
         for call in calls_of(frame):
-            name = call.get("name")
+            name = word(call.get("name"))
             if name and name not in self.client_tools:
                 self._pending.append(name)
             yield from self._call(call, client_side=name in self.client_tools)
 
     def _call(self, call: Frame, *, client_side: bool) -> Iterator[Event]:
-        call_id = call.get("tool_call_id")
-        if not call_id:
+        call_id = word(call.get("tool_call_id"))
+        if not call_id:  # Letta drops such a call without a word, or waits for its approval
             return
         if call_id not in self._calls:
             self._calls[call_id] = client_side
-            yield ToolCallStart(call_id, call.get("name") or "", client_side)
-        if arguments := call.get("arguments"):
+            yield ToolCallStart(call_id, word(call.get("name")), client_side)
+        if arguments := word(call.get("arguments")):
             yield ToolArgsDelta(call_id, arguments)
 
     def _tool_return(self, frame: Frame) -> Iterator[Event]:
         # With several returns the fields beside `tool_returns` can belong to different calls.
-        for returned in frame.get("tool_returns") or (frame,):
-            call_id = returned.get("tool_call_id") or ""
+        for returned in mappings(frame.get("tool_returns")) or (frame,):
+            call_id = word(returned.get("tool_call_id"))
             if call_id in self._calls and call_id not in self._results:
                 self._results.add(call_id)
                 output = as_text(returned.get("tool_return"))
@@ -162,11 +159,11 @@ class Decoder:
 
     def _usage_statistics(self, frame: Frame) -> Iterable[Event]:
         self._usage = Usage(
-            prompt=frame.get("prompt_tokens") or 0,
-            completion=frame.get("completion_tokens") or 0,
-            cached=frame.get("cached_input_tokens"),
-            reasoning=frame.get("reasoning_tokens"),
-            steps=frame.get("step_count") or 1,
+            prompt=number(frame.get("prompt_tokens")) or 0,
+            completion=number(frame.get("completion_tokens")) or 0,
+            cached=number(frame.get("cached_input_tokens")),
+            reasoning=number(frame.get("reasoning_tokens")),
+            steps=number(frame.get("step_count")) or 1,
         )
         return ()
 
@@ -181,17 +178,29 @@ def as_text(content: object) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, Mapping))
-        return "".join(text for text in parts if isinstance(text, str))
+        return "".join(word(part.get("text")) for part in mappings(content))
     return ""
 
 
 def calls_of(frame: Frame) -> Iterable[Frame]:
     """The calls of a frame: a list when whole, one delta (or none) in a token stream."""
     calls = frame.get("tool_calls") or frame.get("tool_call")
-    if isinstance(calls, Mapping):
-        return (calls,)
-    return [call for call in calls if isinstance(call, Mapping)] if calls else ()
+    return (calls,) if isinstance(calls, Mapping) else mappings(calls)
+
+
+def word(value: object) -> str:
+    """A field that should be text."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: object) -> int | None:
+    """A field that should be a number, or null."""
+    return value if isinstance(value, int) else None
+
+
+def mappings(value: object) -> Sequence[Frame]:
+    """A field that should be a list of objects."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else ()
 
 
 READERS: Mapping[str, Callable[[Decoder, Frame], Iterable[Event]]] = {

@@ -10,12 +10,32 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx
+from letta_client import APIConnectionError
+
 from gateway.errors import LettaError, error_type
 from gateway.events import Error
 
 
 APPROVAL_CONFLICT = "waiting for approval"
-BUSY_CONFLICT = "currently being processed"
+
+# With these nothing has been sent. After any other failure Letta may have the message.
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+# Their own words say nothing, or too much: a header that is refused is quoted with its key.
+_REASONS: Mapping[type[Exception], str] = {
+    httpx.PoolTimeout: "all connections to it are in use (letta.max_connections)",
+    httpx.ConnectTimeout: "it does not take the connection",
+    httpx.TimeoutException: "it does not answer",
+    httpx.LocalProtocolError: "the request cannot be written; is LETTA_API_KEY well-formed?",
+}
 
 _LONGEST_DETAIL = 400
 _PRIVATE = re.compile(r"(?<![\w:/])(?:/[\w.@-]+){2,}/?|\b(?:user|org)-[0-9a-f-]{36}\b")
@@ -31,6 +51,15 @@ _KINDS: Mapping[str, tuple[int, str]] = {
     "llm_error": (502, "upstream_model_error"),
     "stream_incomplete": (502, "upstream_incomplete"),
     "context_window_overflow_in_system_prompt": (400, "context_length_exceeded"),
+}
+
+# The older agents' failures have no kind: only the words of the client that asked the model.
+_MODEL_STATUS = re.compile(r"Error code: (\d{3})\b")
+_MODEL_STATUSES: Mapping[str, str] = {
+    "400": "llm_bad_request",
+    "401": "llm_authentication",
+    "403": "llm_authentication",
+    "429": "llm_rate_limit",
 }
 
 # stop_reason -> status, code, message; used when no error frame says more
@@ -77,8 +106,10 @@ def from_frame(frame: Mapping[str, Any], *, rolled_back: bool) -> Error:
     message, detail = str(frame.get("message") or ""), str(frame.get("detail") or "")
     if APPROVAL_CONFLICT in message or APPROVAL_CONFLICT in detail:
         return waiting_for_approval(())
+    if kind == "internal_error" and (said := _MODEL_STATUS.match(detail)):
+        kind = _MODEL_STATUSES.get(said[1], "llm_error")
     status, code = _KINDS.get(kind, (502, "upstream_error"))
-    if _CONTEXT_WINDOW.search(detail):
+    if _CONTEXT_WINDOW.search(detail) or _CONTEXT_WINDOW.search(message):
         status, code = 400, "context_length_exceeded"
     elif kind == "llm_error" and detail.startswith("INVALID_ARGUMENT"):
         status, code = _KINDS["llm_bad_request"]
@@ -126,8 +157,11 @@ def _not_found(detail: str) -> Error:
     if detail.startswith("Conversation"):
         message = "The conversation does not exist at Letta any more."
         return make(404, "conversation_not_found", message, rolled_back=True)
-    message = "The agent does not exist at Letta any more."
-    return make(404, "model_not_found", message, rolled_back=True)
+    if detail.startswith("Agent"):
+        message = "The agent does not exist at Letta any more."
+        return make(404, "model_not_found", message, rolled_back=True)
+    message = f"Letta answered with HTTP 404. Is its address right? {detail}".strip()
+    return make(502, "upstream_error", message, rolled_back=True)
 
 
 def busy() -> Error:
@@ -151,10 +185,22 @@ def unreachable(why: str) -> Error:
     return make(502, "upstream_unreachable", f"Letta cannot be reached: {why}.", rolled_back=True)
 
 
+def unreadable() -> Error:
+    """Something answers at Letta's address that does not speak as Letta does."""
+    message = "What Letta answered cannot be read. Is its address right?"
+    return make(502, "upstream_unreadable", message)
+
+
 def timed_out(seconds: float) -> Error:
     """Silence for longer than the read timeout, although Letta pings."""
     message = f"Letta has been silent for more than {seconds:g} s."
     return make(504, "upstream_timeout", message)
+
+
+def nowhere() -> Error:
+    """The pipeline has no plugin that names the agent, or none that names the conversation."""
+    message = "No plugin has decided which agent to ask, and in which conversation."
+    return make(500, "no_conversation", message, rolled_back=True)
 
 
 def incomplete(why: str = "") -> Error:
@@ -178,8 +224,11 @@ def public(detail: str) -> str:
 
 
 def reason(exc: BaseException) -> str:
-    """Why a connection failed, in the words of the innermost error."""
-    cause: BaseException = exc
+    """Why a connection failed, in the words of the innermost error if they say something."""
+    cause: BaseException = exc.__cause__ or exc if isinstance(exc, APIConnectionError) else exc
+    for kind, words in _REASONS.items():
+        if isinstance(cause, kind):
+            return words
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
     return str(cause) or type(cause).__name__

@@ -7,12 +7,19 @@ at every Unicode line break, raises on the error frames that carry the reason, a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
+import httpx
 import orjson
 from letta_client import AsyncStream
+
+
+# Nothing follows `[DONE]`, and the answer does not wait for a connection that stays open.
+REST_SECONDS = 0.5
 
 
 class BrokenFrame(ValueError):
@@ -21,53 +28,72 @@ class BrokenFrame(ValueError):
 
 @attrs.define
 class FrameReader:
-    """Splits bytes, cut anywhere, into frames. `done` is set by `[DONE]`; nothing follows it."""
+    """
+    Splits bytes, cut anywhere, into frames.
+
+    `done` is set by `[DONE]`, `broken` by a frame that cannot be read: the stream cannot be
+    trusted further. Nothing follows either.
+    """
 
     done: bool = attrs.field(init=False, default=False)
+    broken: BrokenFrame | None = attrs.field(init=False, default=None)
     _rest: bytes = attrs.field(init=False, default=b"")
     _data: list[bytes] = attrs.field(init=False, factory=list)
 
     def feed(self, chunk: bytes) -> list[Mapping[str, Any]]:
-        """
-        The frames that `chunk` completes.
-
-        Raises:
-            BrokenFrame: A frame cannot be read, so the stream cannot be trusted further.
-        """
+        """The frames that `chunk` completes."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         frames: list[Mapping[str, Any]] = []
         for line in lines:
+            if self.done or self.broken is not None:
+                break
             if line.startswith(b"data:"):
                 self._data.append(line[5:].strip())
             elif not line.rstrip(b"\r") and self._data:
-                frame = self._frame()
-                if self.done:
-                    break
-                frames.append(frame)
+                frames += self._frame()
         return frames
 
-    def _frame(self) -> Mapping[str, Any]:
+    def _frame(self) -> Sequence[Mapping[str, Any]]:
         data, self._data = b"\n".join(self._data), []
         if data == b"[DONE]":
             self.done = True
-            return {}
+            return ()
         try:
             frame = orjson.loads(data)
-        except orjson.JSONDecodeError as exc:
-            raise BrokenFrame("A frame is not JSON.") from exc
+        except orjson.JSONDecodeError:
+            frame = None
         if not isinstance(frame, dict):
-            raise BrokenFrame("A frame is not a JSON object.")
-        return frame
+            self.broken = BrokenFrame("A frame is not a JSON object.")
+            return ()
+        return (frame,)
 
 
 class FrameStream(AsyncStream[Any]):
-    """Gives the frames of each read as one list; ends at `[DONE]` or with the bytes."""
+    """
+    Gives the frames of each read as one list; ends at `[DONE]` or with the bytes.
+
+    Raises:
+        BrokenFrame: A frame cannot be read. Those before it have been given.
+    """
 
     async def __stream__(self) -> AsyncIterator[list[Mapping[str, Any]]]:
         reader = FrameReader()
+        chunks = self.response.aiter_bytes()
         try:
-            async for chunk in self.response.aiter_bytes():
-                if not reader.done:
-                    yield reader.feed(chunk)
+            async for chunk in chunks:
+                yield reader.feed(chunk)
+                if reader.broken is not None:
+                    raise reader.broken
+                if reader.done:
+                    await _rest(chunks)
+                    return
         finally:
             await self.response.aclose()
+
+
+async def _rest(chunks: AsyncIterator[bytes]) -> None:
+    """Read to the end: a connection that is read out can be used again."""
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(REST_SECONDS):
+            async for _ in chunks:
+                pass

@@ -78,13 +78,25 @@ def remainder(streamed: str, text: str) -> str:
         said = json.loads(f'"{whole}"', strict=False)
     except ValueError:  # it is not the inside of a JSON string
         return ""
-    if not text.startswith(said):
-        return ""
-    rest = text[len(said) :]
+    rest = _after(said, text)
     if not cut:
         return _escaped(rest)
     forms = (form for form in _forms(rest) if form.lower().startswith(cut.lower()))
     return next((form[len(cut) :] for form in forms), "")
+
+
+def _after(said: str, text: str) -> str:
+    """What of `text` comes after `said`, from which Letta may have lost spaces."""
+    if text.startswith(said):
+        return text[len(said) :]
+    at = 0
+    for character in said:
+        while text[at : at + 1].isspace() and text[at] != character:
+            at += 1
+        if text[at : at + 1] != character:
+            return ""
+        at += 1
+    return text[at:]
 
 
 def _split(streamed: str) -> tuple[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import httpx
-from letta_client import APIConnectionError, APIStatusError, APITimeoutError, AsyncLetta
+from letta_client import APIConnectionError, APIStatusError, AsyncLetta
 
 from gateway.call import Call
 from gateway.events import Error, Event
@@ -43,24 +44,27 @@ class LettaRun:
     _known: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _cancelled: bool = attrs.field(init=False, default=False)
     _sent: bool = attrs.field(init=False, default=False)
+    _over: bool = attrs.field(init=False, default=False)
     _restorer: Restorer | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._decoder = Decoder(frozenset(tool.name for tool in self.call.tools))
         agent = self.call.agent
         if agent is not None and agent.older and self.call.streaming == "tokens":
-            self._restorer = Restorer(self._stored)
+            self._restorer = Restorer(self._stored, self.call.escaped)
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
         decoder = self._decoder
         try:
-            async for frames in self._frames():
-                batch = [event for frame in frames for event in decoder.feed(frame)]
-                if batch:
-                    yield await self._completed(batch)
+            async with aclosing(self._frames()) as reads:
+                async for frames in reads:
+                    batch = [event for frame in frames for event in decoder.feed(frame)]
+                    if batch:
+                        yield await self._completed(batch)
         except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
             decoder.fail(self._error(exc))
         finally:
+            self._over = True
             self._known.set()
         if decoder.unknown:
             self.logger.debug("unknown message types from Letta: {}", decoder.unknown)
@@ -73,25 +77,29 @@ class LettaRun:
         Always by the run's id: without one Letta cancels the run of another conversation.
         """
         self._cancelled = True
-        if not self._sent:
+        if not self._sent or self.call.agent is None:
             return
         try:
             async with asyncio.timeout(RUN_ID_SECONDS):
                 await self._known.wait()
-            if self.run_id is not None and self.call.agent is not None:
+            if self.run_id is not None and not self._over:
                 cancel = self.client.agents.messages.cancel
                 await cancel(self.call.agent.id, run_ids=[self.run_id])
         except (TimeoutError, APIConnectionError, APIStatusError) as exc:
             self.logger.warning("run {} could not be cancelled: {}", self.run_id, exc)
 
     async def _frames(self) -> AsyncGenerator[list[Mapping[str, Any]], None]:
-        if self._cancelled or self.call.conversation is None:
+        call = self.call
+        if self._cancelled:
             self._decoder.fail(failures.from_stop_reason("cancelled", rolled_back=True))
+            return
+        if call.agent is None or call.conversation is None:
+            self._decoder.fail(failures.nowhere())
             return
         self._sent = True
         stream = await self.client.post(
-            path_of(self.call.conversation),
-            body=body_of(self.call),
+            path_of(call.conversation),
+            body=body_of(call, call.agent, call.conversation),
             cast_to=object,
             stream=True,
             stream_cls=FrameStream,
@@ -121,18 +129,19 @@ class LettaRun:
         }
 
     def _learn(self, frames: list[Mapping[str, Any]]) -> None:
-        self.run_id = next((run for frame in frames if (run := frame.get("run_id"))), None)
+        runs = (frame.get("run_id") for frame in frames)
+        self.run_id = next((run for run in runs if run and isinstance(run, str)), None)
         if self.run_id is not None:
             self._known.set()
 
     def _error(self, exc: Exception) -> Error:
-        match exc:
-            case APIStatusError():
-                return failures.from_status(exc.status_code, exc.body)
-            case APITimeoutError() | httpx.ReadTimeout():
+        match exc.__cause__ if isinstance(exc, APIConnectionError) else exc:
+            case APIStatusError(status_code=status, body=body):
+                return failures.from_status(status, body)
+            case httpx.ReadTimeout() | httpx.WriteTimeout():
                 return failures.timed_out(self.read_seconds)
-            case APIConnectionError():
-                return failures.unreachable(failures.reason(exc))
             case BrokenFrame():
                 return failures.incomplete(str(exc))
+            case cause if isinstance(cause, failures.NOT_SENT):
+                return failures.unreachable(failures.reason(cause))
         return failures.incomplete()

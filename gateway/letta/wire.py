@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.call import Call, Conversation, Image, Message, Part
+from gateway.call import Agent, Call, Conversation, Image, Message, Part
 
 
 def path_of(conversation: Conversation) -> str:
@@ -12,17 +12,16 @@ def path_of(conversation: Conversation) -> str:
     return f"/v1/conversations/{conversation.id}/messages"
 
 
-def body_of(call: Call) -> dict[str, Any]:
+def body_of(call: Call, agent: Agent, conversation: Conversation) -> dict[str, Any]:
     """The body: pings always, since without them not even the headers come."""
-    assert call.agent is not None and call.conversation is not None
     body: dict[str, Any] = {
         "messages": [message_of(message) for message in call.input],
         "streaming": True,
         "stream_tokens": call.streaming == "tokens",
         "include_pings": True,
     }
-    if call.conversation.id == "default":
-        body["agent_id"] = call.agent.id
+    if conversation.id == "default":
+        body["agent_id"] = agent.id
     return body
 
 

@@ -1,0 +1,60 @@
+"""`letta-gateway demo`: the gateway over a built-in Letta, to see everything in a minute."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import uvloop
+from rich.console import Console
+from rich.markup import escape
+
+from gateway import logs, serve
+from gateway.assemble import Gateway
+from gateway.config import load
+from gateway.demo import demo_letta
+from gateway.demo.agents import AGENTS
+
+
+def run(out: Console, *, host: str | None, port: int | None, log_format: str | None) -> None:
+    """
+    Serve the demo agents until SIGINT or SIGTERM.
+
+    Raises:
+        StartError: It cannot start; the message says what to do.
+    """
+    flags = {"server.host": host, "server.port": port, "log.format": log_format}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_demo(out, flags))
+
+
+async def _demo(out: Console, flags: dict[str, object]) -> None:
+    async with demo_letta() as letta:
+        flags |= {"letta.base_url": letta.url, "store": "memory"}
+        config = load(None, environ={}, overrides=flags)
+        logger = logs.configure(config.log.format, config.log.level)
+        await serve.serve(config, logger, _announce(out))
+
+
+def _announce(out: Console) -> Callable[[Gateway, str], None]:
+    def ready(_: Gateway, url: str) -> None:
+        out.print(f"letta-gateway serves demo agents: no Letta, no model. [bold]{url}/v1[/]\n")
+        for agent in AGENTS:
+            out.print(f"  [bold]{escape(agent.name): <12}[/] {escape(agent.description)}")
+        out.print("\nTry, in another terminal:\n")
+        for command in commands(url):
+            out.print(f"  {escape(command)}\n")
+
+    return ready
+
+
+def commands(url: str) -> list[str]:
+    """Three commands that show what there is."""
+    said = '{"model": "Milo", "stream": true, "messages": [{"role": "user", "content": "Hi!"}]}'
+    table = said.replace("Milo", "Tables").replace("Hi!", "Show me a table")
+    post = f"{url}/v1/chat/completions -H 'Content-Type: application/json'"
+    return [
+        f"curl -N {post} -d '{said}'",
+        f"curl -N {post} -d '{table}'",
+        f"curl {url}/v1/models",
+    ]
