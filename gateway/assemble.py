@@ -49,42 +49,45 @@ async def assemble(config: Config, logger: Logger) -> AsyncIterator[Gateway]:
         store = await stack.enter_async_context(_store(config.store))
         letta = await stack.enter_async_context(_letta(config.letta, logger))
         background = Background(logger)
-        clock = LoopClock()
-        pipeline = Pipeline(
-            steps=[
-                Step(s.id, s.construct(), bypass=s.on_failure == "bypass") for s in config.pipeline
-            ],
-            upstream=letta,
-            spawn=background.spawn,
-            logger=logger,
-            keepalive=config.server.keepalive_seconds,
-            cancel_on_leave=config.letta.cancel_on_disconnect,
-        )
-        services = [
-            Services(
-                letta=letta,
-                store=Prefixed(store, step.id),
-                clock=clock,
-                logger=logger.bind(plugin=step.id),
-                spawn=background.spawn,
-            )
-            for step in pipeline.steps
-        ]
-        await stack.enter_async_context(pipeline.lifespan(services))
+        pipeline = _pipeline(config, letta, background, logger)
+        base = Services(letta, store, LoopClock(), logger, background.spawn)
+        await stack.enter_async_context(pipeline.lifespan([_own(base, s) for s in pipeline.steps]))
         await stack.enter_async_context(background)
-        access = Access(
-            [Key(key.name, key.key) for key in config.keys],
-            frozenset(config.server.allow_origins),
-        )
-        app = make_app(
-            pipeline,
-            access,
-            Readiness({"letta": letta.ping, "store": store.ping}),
-            clock=clock,
-            logger=logger,
-            body_limit_mb=config.server.body_limit_mb,
-        )
-        yield Gateway(app, pipeline, letta, store)
+        yield Gateway(_app(config, pipeline, base, letta, store), pipeline, letta, store)
+
+
+def _own(base: Services, step: Step) -> Services:
+    """The same services, with the step's own part of the store and its name in the log."""
+    logger = base.logger.bind(plugin=step.id)
+    return attrs.evolve(base, store=Prefixed(base.store, step.id), logger=logger)
+
+
+def _pipeline(config: Config, letta: LettaAPI, background: Background, logger: Logger) -> Pipeline:
+    return Pipeline(
+        steps=[
+            Step(step.id, step.construct(), bypass=step.on_failure == "bypass")
+            for step in config.pipeline
+        ],
+        upstream=letta,
+        spawn=background.spawn,
+        logger=logger,
+        keepalive=config.server.keepalive_seconds,
+        cancel_on_leave=config.letta.cancel_on_disconnect,
+    )
+
+
+def _app(
+    config: Config, pipeline: Pipeline, base: Services, letta: LettaAPI, store: OpenStore
+) -> web.Application:
+    keys = [Key(key.name, key.key) for key in config.keys]
+    return make_app(
+        pipeline,
+        Access(keys, frozenset(config.server.allow_origins)),
+        Readiness({"letta": letta.ping, "store": store.ping}),
+        clock=base.clock,
+        logger=base.logger,
+        body_limit_mb=config.server.body_limit_mb,
+    )
 
 
 def _store(settings: StoreSettings) -> AbstractAsyncContextManager[OpenStore]:

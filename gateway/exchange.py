@@ -126,19 +126,19 @@ class Exchange:
         try:
             if cancel:
                 await self.asked.cancel()
-            await self._read_out()
+            await self._read_out(self.leave_seconds if cancel else None)
         finally:
             await self._close()
 
-    async def _read_out(self) -> None:
-        """Read Letta's stream to its end, bounded. The turns see it until the answer's ending."""
+    async def _read_out(self, limit: float | None) -> None:
+        """Read Letta's stream to its end. The turns see it until the answer's ending."""
         try:
-            async with asyncio.timeout(self.leave_seconds):
+            async with asyncio.timeout(limit):
                 while self.segment.chain.ending is None:
                     await self.segment.pull()
                 await self.segment.reader.drain()
         except TimeoutError:
-            self.logger.warning("gave up reading a run after {} s", self.leave_seconds)
+            self.logger.warning("gave up reading a cancelled run after {} s", limit)
 
     async def _close(self) -> None:
         """Tell every turn how it ended, from Letta's side up."""

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from gateway.errors import StartError
-from gateway.config.mistakes import meant
+from gateway.names import meant
 from gateway.plugin import Plugin
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import attrs
 import cattrs
 
-from gateway.config.mistakes import Mistake, Wrong, hide, meant, near
+from gateway.config.mistakes import Mistake, Wrong, hide
+from gateway.names import meant, near
 
 
 Hook: TypeAlias = Callable[[Any, Any], Any]

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from gateway.config import yamlfile
-from gateway.config.mistakes import At, Wrong, meant
+from gateway.config.mistakes import At, Wrong
 from gateway.config.settings import (
     STORES,
     File,
@@ -25,6 +25,7 @@ from gateway.config.settings import (
 from gateway.config.steps import BUILT_IN, Step, Steps
 from gateway.config.yamlfile import Document
 from gateway.errors import ConfigError, Problem
+from gateway.names import meant
 
 
 _DEFAULTS = "<defaults>"

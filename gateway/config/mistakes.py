@@ -5,7 +5,6 @@ Found text is never quoted: it may be a secret that stands in the wrong place.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -55,19 +54,6 @@ class Wrong(Exception):
     def unexpected(cls, kind: Any, value: Any) -> Wrong:
         """The value has another type than `kind`."""
         return cls.here(f"expected {in_words(kind)}, found {_found(value)}{_hint(kind, value)}")
-
-
-def near(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1)), None)
-
-
-def meant(name: str, names: Iterable[str]) -> str:
-    """`did you mean "X"?`, or all the names if none is near."""
-    known = sorted(names)
-    if nearest := near(name, known):
-        return f'did you mean "{nearest}"?'
-    return f"there is {', '.join(known)}" if known else "there is none at all"
 
 
 def hide(text: str, secrets: Iterable[Any]) -> str:

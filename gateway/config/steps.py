@@ -8,10 +8,11 @@ from typing import Any, Literal
 import attrs
 
 from gateway import registry
-from gateway.config.mistakes import At, near
+from gateway.config.mistakes import At
 from gateway.config.yamlfile import Document
 from gateway.config.yamlnodes import Place
 from gateway.errors import ConfigError, Problem, StartError
+from gateway.names import near
 from gateway.plugin import Plugin
 from gateway.registry import Found
 

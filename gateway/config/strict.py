@@ -17,8 +17,9 @@ import cattrs
 
 from gateway.config.classes import Hook, class_hook, each
 from gateway.config.describe import LISTS, MAPPINGS, choices, is_choice, is_union
-from gateway.config.mistakes import Mistake, Wrong, near
+from gateway.config.mistakes import Mistake, Wrong
 from gateway.config.variables import FromEnvironment, written
+from gateway.names import near
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import uvloop
 from rich.console import Console
@@ -28,10 +28,10 @@ def run(out: Console, *, host: str | None, port: int | None, log_format: str | N
         runner.run(_demo(out, flags))
 
 
-async def _demo(out: Console, flags: dict[str, object]) -> None:
+async def _demo(out: Console, flags: Mapping[str, object]) -> None:
     async with demo_letta() as letta:
-        flags |= {"letta.base_url": letta.url, "store": "memory"}
-        config = load(None, environ={}, overrides=flags)
+        over = {**flags, "letta.base_url": letta.url, "store": "memory"}
+        config = load(None, environ={}, overrides=over)
         logger = logs.configure(config.log.format, config.log.level)
         await serve.serve(config, logger, _announce(out))
 

@@ -8,6 +8,7 @@ at every Unicode line break, raises on the error frames that carry the reason, a
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -58,14 +59,22 @@ class FrameReader:
         if data == b"[DONE]":
             self.done = True
             return ()
-        try:
-            frame = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            frame = None
+        frame = _parsed(data)
         if not isinstance(frame, dict):
             self.broken = BrokenFrame("A frame is not a JSON object.")
             return ()
         return (frame,)
+
+
+def _parsed(data: bytes) -> object:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(data)  # takes half a surrogate pair, as a model may cut it
+    except ValueError:
+        return None
 
 
 class FrameStream(AsyncStream[Any]):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-from gateway.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from gateway.events import Event, Finish, Ping, ReasoningDelta, TextDelta, Usage
 
 
 class Stored(Protocol):
@@ -27,7 +27,8 @@ class Restorer:
     """
     Completes each step's text at its end, before anything of the next step goes out.
 
-    `escaped` says whether the stream is the inside of a JSON string, as it mostly is.
+    `escaped` says whether the stream is the inside of a JSON string, as it mostly is. Then an
+    escape that is cut waits for its rest: however slow the model is, no plugin has to guess.
     """
 
     stored: Stored
@@ -36,6 +37,7 @@ class Restorer:
     _restored: set[str] = attrs.field(init=False, factory=set)
     _step: str = attrs.field(init=False, default="")
     _over: bool = attrs.field(init=False, default=False)
+    _held: list[Event] = attrs.field(init=False, factory=list)
 
     async def complete(self, batch: Sequence[Event]) -> list[Event]:
         """The batch with what was missing before it."""
@@ -51,7 +53,22 @@ class Restorer:
                 before = self._streamed.get(event.message, "")
                 self._streamed[event.message] = before + event.text
             out.append(event)
-        return out
+        return self._uncut(out) if self.escaped else out
+
+    def _uncut(self, events: Sequence[Event]) -> list[Event]:
+        """All that came, up to the delta in which an unfinished escape begins."""
+        events = [*self._held, *events]
+        begins, cut, kind = 0, "", None
+        for place, event in enumerate(events):
+            if isinstance(event, TextDelta | ReasoningDelta):
+                if not cut or kind != (type(event), event.message):
+                    begins, cut, kind = place, "", (type(event), event.message)
+                cut = _split(cut + event.text)[1]
+            elif not isinstance(event, Ping):
+                cut = ""
+        released = begins if cut else len(events)
+        self._held = events[released:]
+        return events[:released]
 
     async def _missing(self, current: str) -> list[Event]:
         """What is missing of the steps that are over: of all but `current`."""

@@ -1,9 +1,10 @@
-"""What outlives a request: in memory, or in a SQLite file.
+"""What outlives a request: in memory, in a SQLite file, or in a Redis server.
 
     memory    nothing to set up, one process, gone when it ends
     sqlite    one file, one process, survives restarts and kill -9
+    redis     one server, any number of processes; what survives is its own settings' matter
 
-Both keep the contract of `gateway.services.Store`.
+All keep the contract of `gateway.services.Store`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote
 
 import attrs
+from loguru import logger as process_logger
 
 from gateway.errors import StartError
 from gateway.services import Lease, Store
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import open_sqlite
 
+
+if TYPE_CHECKING:
+    from loguru import Logger
 
 __all__ = ["OpenStore", "Prefixed", "open_store"]
 
@@ -39,26 +44,45 @@ class OpenStore(Store, Protocol):
 
 
 def open_store(
-    use: Literal["memory", "sqlite"],
+    use: Literal["memory", "sqlite", "redis"],
     *,
     path: Path | None = None,
+    url: str | None = None,
     now: Callable[[], float] = time.time,
+    logger: Logger = process_logger,
 ) -> AbstractAsyncContextManager[OpenStore]:
     """
     The store that the settings name, open while the context lasts.
 
     Args:
         path: The file of `sqlite`.
-        now: The clock of times to live, in seconds. It must go on across restarts.
+        url: The server of `redis`.
+        now: The clock of times to live, in seconds. It must go on across restarts. Redis
+            has its own.
+        logger: Told of leases that were lost.
 
     Raises:
         StartError: The store cannot be opened; the message says what to do.
     """
     if use == "memory":
         return nullcontext(MemoryStore(now))
+    if use == "redis":
+        return _open_redis(url, logger)
     if path is None:
         raise StartError("A sqlite store needs a file: name it in store.path.")
     return open_sqlite(path, now=now)
+
+
+def _open_redis(url: str | None, logger: Logger) -> AbstractAsyncContextManager[OpenStore]:
+    if not url:
+        raise StartError("A redis store needs an address: give it in store.url.")
+    try:
+        from gateway.store.redis import open_redis  # noqa: PLC0415  the package is an extra
+    except ModuleNotFoundError as error:
+        raise StartError(
+            "A redis store needs the redis package: pip install 'letta-gateway[redis]'"
+        ) from error
+    return open_redis(url, logger=logger)
 
 
 def _quoted(prefix: str) -> str:

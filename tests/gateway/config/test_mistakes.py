@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.mistakes import Mistake, Wrong, hide, meant, near
+from gateway.config.mistakes import Mistake, Wrong, hide
 from gateway.config.variables import FromEnvironment
 
 
@@ -31,19 +31,6 @@ def test_unexpected(kind, value, expected):
 def test_below():
     """A mistake keeps its place when it is seen from further up."""
     assert Mistake((0,), "wrong").below("config", "by") == Mistake(("config", "by", 0), "wrong")
-
-
-def test_near():
-    """A misspelt name finds the right one, a strange one finds none."""
-    assert near("worker", ["port", "workers"]) == "workers"
-    assert near("elephant", ["port", "workers"]) is None
-
-
-def test_meant():
-    """What was probably meant is told, else what there is."""
-    assert meant("prot", ["port", "host"]) == 'did you mean "port"?'
-    assert meant("elephant", ["port", "host"]) == "there is host, port"
-    assert meant("elephant", []) == "there is none at all"
 
 
 @pytest.mark.parametrize(

@@ -182,3 +182,13 @@ def test_the_recordings_are_there():
     """The tests above would pass over none."""
     assert len(STREAMS) > 200
     assert recordings.read("v1-plain-step") in STREAMS
+
+
+def test_half_a_surrogate_pair_is_read() -> None:
+    """An escape of half a character, as a model may cut it, does not end the stream."""
+    reader = FrameReader()
+
+    frames = reader.feed(b'data: {"content": "\\ud83d"}\n\n')
+
+    assert frames == [{"content": "\ud83d"}]
+    assert reader.broken is None

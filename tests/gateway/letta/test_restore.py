@@ -109,6 +109,45 @@ async def test_asks_once_at_the_end() -> None:
     assert told.times == 1
 
 
+async def batches(told: Told, *batches: Sequence[Event]) -> list[list[Event]]:
+    restorer = Restorer(told)
+    return [await restorer.complete(batch) for batch in batches]
+
+
+async def test_an_escape_that_is_cut_waits() -> None:
+    """The delta in which it begins goes out with its rest, and pings do not push it out."""
+    first, ping, rest = TextDelta("a\\", "m1"), Ping(), TextDelta("nb", "m1")
+    out = await batches(Told({}), [TextDelta("x", "m1"), first], [ping], [rest], [FINISH])
+    assert out == [[TextDelta("x", "m1")], [], [first, ping, rest], [FINISH]]
+
+
+async def test_an_escape_in_many_pieces() -> None:
+    """It waits for the last of them, a surrogate pair too."""
+    pieces = [TextDelta(piece, "m1") for piece in ("\\", "ud8", "3d\\", "udc4", "d!")]
+    out = await batches(Told({}), *([piece] for piece in pieces))
+    assert out == [[], [], [], [], pieces]
+
+
+async def test_an_escape_that_was_lost() -> None:
+    """It goes out in one batch with what the stored message adds to it."""
+    cut = TextDelta("a\\", "m1")
+    out = await batches(Told({"m1": "a\nb"}), [cut], [FINISH])
+    assert out == [[], [cut, TextDelta("nb", "m1"), FINISH]]
+
+
+@pytest.mark.parametrize("end", [ReasoningDelta("hm", "m2"), Error(502, "a", "b", "c")])
+async def test_an_escape_that_is_never_finished(end: Event) -> None:
+    """What comes instead lets it go as it is."""
+    cut = TextDelta("a\\", "m1")
+    assert await batches(Told({}), [cut], [end]) == [[], [cut, end]]
+
+
+async def test_backslashes_that_are_no_escapes() -> None:
+    """Where the stream is not escaped nothing waits."""
+    restorer, cut = Restorer(Told({}), escaped=False), TextDelta("a\\", "m1")
+    assert await restorer.complete([cut]) == [cut]
+
+
 async def test_other_events_pass() -> None:
     """Tools, pings and errors pass as they are, and ask nothing."""
     told = Told({})
