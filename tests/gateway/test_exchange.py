@@ -306,6 +306,13 @@ class TestSettling:
         assert made.run.cancels == 0
 
 
+class Deaf(ScriptedRun):
+    """A run that goes on although it was cancelled: its model says nothing."""
+
+    async def cancel(self):
+        self.cancels += 1
+
+
 class TestATurnEndsTheAnswer:
     async def test_in_a_kept_conversation(self):
         """The client has its ending at once; the run is read to its end unseen, then settled."""
@@ -367,9 +374,9 @@ class TestATurnEndsTheAnswer:
         steps = [noted(log), step(lambda: Stopping("b"))]
         with logged() as lines:
             async with lane(
-                *steps, says=[[text("b")], asyncio.Event()], leave_seconds=0.01
+                *steps, says=[Deaf([[text("b")], asyncio.Event()])], leave_seconds=0.01
             ) as made:
-                assert await made.events() == [Finish("stop")]
+                assert await made.events(SCRATCH) == [Finish("stop")]
                 await made.rest()
         assert "gave up reading" in lines[0]
         assert made.run.closed
@@ -471,11 +478,11 @@ class TestLeaving:
         assert log == ["p.prepare", "p.settle"]
 
     async def test_a_run_that_does_not_end(self):
-        """It is given up after a while, and closed."""
+        """Cancelled in vain, it is given up after a while, and closed."""
         log: list[str] = []
-        settings = {"cancel_on_leave": False, "leave_seconds": 0.01}
+        says = [Deaf([[text("a")], asyncio.Event()])]
         with logged() as lines:
-            async with lane(noted(log), says=[[text("a")], asyncio.Event()], **settings) as made:
+            async with lane(noted(log), says=says, leave_seconds=0.01) as made:
                 await leave_after_first(made, await made.begin())
                 await made.rest()
         assert "gave up reading" in lines[0]
