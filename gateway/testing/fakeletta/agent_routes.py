@@ -52,7 +52,7 @@ _ALIKE: Mapping[str, Any] = {
     "last_stop_reason": None,
     "timezone": "UTC",
 }
-_CHANGEABLE = {"name", "description", "hidden", "metadata", "model", "system"}
+_CHANGEABLE = {"name", "description", "metadata", "model", "system"}
 
 
 def find(request: web.Request) -> FakeAgent:
