@@ -63,7 +63,7 @@ class ReasoningTurn(Turn):
         if self.config.hidden == "drop" or event.message == self._noted:
             return None
         self._noted = event.message
-        return attrs.evolve(event, text=HIDDEN_NOTE)
+        return ReasoningDelta(HIDDEN_NOTE, event.message)
 
 
 @attrs.define

@@ -98,7 +98,7 @@ class LettaSettings:
         metadata={"help": "seconds to wait for a connection to Letta"},
     )
     read_seconds: float = attrs.field(
-        default=60.0,
+        default=90.0,
         validator=_outlasts_pings,
         metadata={"help": "seconds without a byte, pings included, after which Letta is gone"},
     )

@@ -26,8 +26,9 @@ from gateway.letta.run import LettaRun
 if TYPE_CHECKING:
     from loguru import Logger
 
-# How far back a message that may have been kept is looked for: a failed turn is the newest.
-LOOK_BACK = 50
+# How far back a message that may have been kept is looked for: a run of many steps keeps
+# about a hundred, and it is the newest or the one before.
+LOOK_BACK = 200
 
 # Letta closes a connection that has been idle for 5 s. A message that is sent in that moment
 # is lost, and is not sent again: the gateway closes first.
@@ -72,6 +73,7 @@ class LettaAPI:
                 limit=200,
                 include=["agent.tags"],
                 tags=list(tags) or omit,
+                extra_query={"show_hidden_agents": True},
             )
             return [agent_of(state) async for state in listing]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Letta sends the first ping, which carries the run id, at once; a loaded server takes longer.
 RUN_ID_SECONDS = 30.0
+CANCEL_SECONDS = 10.0
 
 
 @attrs.define
@@ -63,6 +64,7 @@ class LettaRun:
                         yield await self._completed(batch)
         except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
             decoder.fail(self._error(exc))
+            await self._cancel_run()  # nobody reads it any more, and a retry may follow
         finally:
             self._over = True
             self._known.set()
@@ -82,7 +84,16 @@ class LettaRun:
         try:
             async with asyncio.timeout(RUN_ID_SECONDS):
                 await self._known.wait()
-            if self.run_id is not None and not self._over:
+        except TimeoutError:
+            self.logger.warning("a run could not be cancelled: its id is not known")
+        if not self._over:
+            await self._cancel_run()
+
+    async def _cancel_run(self) -> None:
+        if self.run_id is None or self.call.agent is None:
+            return
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
                 cancel = self.client.agents.messages.cancel
                 await cancel(self.call.agent.id, run_ids=[self.run_id])
         except (TimeoutError, APIConnectionError, APIStatusError) as exc:

@@ -80,6 +80,8 @@ class Deltas:
         match event:
             case TextDelta(text, message):
                 return {"content": self._text.join(text, message)}
+            case ReasoningDelta(hidden=True):  # its text is the provider's cipher
+                return None
             case ReasoningDelta(text, message):
                 return self._reason(text, message)
             case ToolCallStart(call_id, name, client_side):
@@ -93,7 +95,7 @@ class Deltas:
         assert_never(event)
 
     def _reason(self, text: str, message: str) -> Delta | None:
-        if not text or not self.reply.reasoning:
+        if not self.reply.reasoning:
             return None
         return dict.fromkeys(self.reply.reasoning, self._reasoning.join(text, message))
 

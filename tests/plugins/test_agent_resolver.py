@@ -108,7 +108,6 @@ async def test_sleeptime_agents_if_wanted() -> None:
         assert await models(house) == ["Milo", "Dream"]
 
 
-@pytest.mark.xfail(reason="LettaAPI.agents does not ask for hidden agents")
 async def test_hidden_agents_if_wanted() -> None:
     """An operator can serve hidden agents."""
     async with housed("Milo", include_hidden=True) as (letta, house):

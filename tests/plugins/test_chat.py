@@ -134,7 +134,6 @@ async def test_turn_that_fails_after_a_tool_is_not_sent_again() -> None:
         assert sent(house)[1] == ["two"]
 
 
-@pytest.mark.xfail(reason="LettaAPI.kept looks back 50 messages, and a run may keep 100")
 async def test_turn_that_fails_after_many_tools_is_not_sent_again() -> None:
     """The same after as many steps as Letta takes in one run."""
     fails_late = f'!!{{"steps":[{",".join([USES_TOOL] * 48)},{{"status":500}}]}}!!'

@@ -170,7 +170,7 @@ async def test_hidden_reasoning_is_noted() -> None:
     config = Config(into=["reasoning"], hidden="note")
     hidden = [ReasoningDelta(text, m, hidden=True) for m in ("m1", "m2") for text in ("", "gA==")]
     out = await mapped(config, *hidden, FINISH)
-    notes = [ReasoningDelta(HIDDEN_NOTE, message, hidden=True) for message in ("m1", "m2")]
+    notes = [ReasoningDelta(HIDDEN_NOTE, message) for message in ("m1", "m2")]
     assert out == [*notes, FINISH]
 
 

@@ -185,3 +185,8 @@ def test_calls_add_up() -> None:
             {"id": "b", "type": "function", "function": {"name": "time", "arguments": "{}"}},
         ],
     }
+
+
+def test_hidden_reasoning_is_not_shown() -> None:
+    """What comes as the text of hidden reasoning is the provider's cipher."""
+    assert Deltas(Reply()).feed(ReasoningDelta("gAAAA", "m", hidden=True)) is None
