@@ -100,9 +100,7 @@ class Catalogue:
             text = f"The model '{model}' does not exist. Did you mean: {', '.join(near)}?"
         else:
             text = f"The model '{model}' does not exist. GET /v1/models lists all there are."
-        raise Reject(
-            404, "model_not_found", text, type="invalid_request_error", param="model", retry=False
-        )
+        raise Reject(404, "model_not_found", text, param="model", retry=False)
 
     def _near(self, model: str) -> Sequence[str]:
         """Names like this one, in upper or lower case."""

@@ -33,10 +33,10 @@ from gateway.plugin import (
     Services,
     Turn,
 )
-from plugins import older_agents, transcript
-from plugins.chat import Chat
-from plugins.chat_record import ChatRecord
-from plugins.ui_tasks import is_task
+from plugins.conversations import older_agents, transcript
+from plugins.conversations.chat import Chat
+from plugins.conversations.chat_record import ChatRecord
+from plugins.conversations.ui_tasks import is_task
 
 
 SCRATCH = "letta-gateway: scratch"

@@ -13,8 +13,8 @@ import attrs
 
 from gateway.events import Event, Ping, ReasoningDelta, TextDelta
 from gateway.plugin import Call, Clock, Context, Plugin, Turn
-from plugins.mend import Mender, Verdict
-from plugins.unescape import Unescape
+from plugins.newlines.mend import Mender, Verdict
+from plugins.newlines.unescape import Unescape
 
 
 Delta: TypeAlias = TextDelta | ReasoningDelta

@@ -143,9 +143,7 @@ STORES: Mapping[str, type[StoreSettings]] = {"memory": MemorySettings, "sqlite":
 class Key:
     """Somebody who may call."""
 
-    name: str = attrs.field(
-        validator=_line, metadata={"help": "what logs and metrics call the holder"}
-    )
+    name: str = attrs.field(validator=_line, metadata={"help": "what logs call the holder"})
     key: str = attrs.field(
         repr=False,
         validator=and_(_line, _credential),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 
 import uvloop
@@ -14,6 +15,9 @@ from gateway.assemble import Gateway
 from gateway.config import load
 from gateway.demo import demo_letta
 from gateway.demo.agents import AGENTS
+
+
+KEY = "LETTA_GATEWAY_KEY"
 
 
 def run(out: Console, *, host: str | None, port: int | None, log_format: str | None) -> None:
@@ -31,7 +35,8 @@ def run(out: Console, *, host: str | None, port: int | None, log_format: str | N
 async def _demo(out: Console, flags: Mapping[str, object]) -> None:
     async with demo_letta() as letta:
         over = {**flags, "letta.base_url": letta.url, "store": "memory"}
-        config = load(None, environ={}, overrides=over)
+        keys = {name: os.environ[name] for name in (KEY,) if name in os.environ}
+        config = load(None, environ=keys, overrides=over)
         logger = logs.configure(config.log.format, config.log.level)
         await serve.serve(config, logger, _announce(out))
 

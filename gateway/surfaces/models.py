@@ -28,7 +28,7 @@ async def get_model(request: web.Request) -> web.Response:
         if wanted in {model.id, model.agent.id}:
             return response(200, entry(model))
     text = f"The model '{wanted}' does not exist."
-    raise Reject(404, "model_not_found", text, type="invalid_request_error", param="model")
+    raise Reject(404, "model_not_found", text, param="model")
 
 
 def entry(model: Model) -> dict[str, Any]:

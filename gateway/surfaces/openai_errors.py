@@ -47,7 +47,9 @@ def from_reject(reject: Reject) -> web.Response:
 
 def from_event(error: Error, headers: Mapping[str, str]) -> web.Response:
     """An `Error` that came before anything else: a real status instead of a 200."""
-    retry = {} if error.rolled_back else no_retry(error.status)
+    # A run that is busy, waits for approval or was cancelled does not get better by haste.
+    safe = error.rolled_back and error.status != 409
+    retry = {} if safe else no_retry(error.status)
     return response(error.status, of_event(error), {**headers, **retry})
 
 

@@ -37,7 +37,7 @@ class TestConfigError:
 class TestReject:
     def test_the_type_goes_with_the_status(self):
         """Unless it is said."""
-        assert Reject(404, "model_not_found", "No.").type == "not_found_error"
+        assert Reject(404, "model_not_found", "No.").type == "invalid_request_error"
         assert Reject(404, "x", "No.", type="invalid_request_error").type == "invalid_request_error"
 
     def test_what_a_client_is_told(self):
@@ -68,7 +68,7 @@ def test_one_tree(kind):
         (400, "invalid_request_error"),
         (401, "authentication_error"),
         (403, "permission_error"),
-        (404, "not_found_error"),
+        (404, "invalid_request_error"),
         (409, "invalid_request_error"),
         (429, "rate_limit_error"),
         (500, "server_error"),

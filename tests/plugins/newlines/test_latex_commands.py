@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.latex_commands import is_command, may_be_formula
+from plugins.newlines.latex_commands import is_command, may_be_formula
 
 
 @pytest.mark.parametrize(

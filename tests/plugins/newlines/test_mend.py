@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.mend import Mender
+from plugins.newlines.mend import Mender
 
 
 def mended(text: str, *, sure: bool = False) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.chat_record import MOST_ATTEMPTS, Attempt, ChatRecord
+from plugins.conversations.chat_record import MOST_ATTEMPTS, Attempt, ChatRecord
 
 
 ATTEMPTS = st.builds(Attempt, st.integers(0, 99), st.uuids().map(str), st.text(max_size=5))

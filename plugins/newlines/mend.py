@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from plugins.code_spans import CodeSpans
-from plugins.evidence import (
+from plugins.newlines.code_spans import CodeSpans
+from plugins.newlines.evidence import (
     PROOF,
     START,
     TAIL,
@@ -17,8 +17,8 @@ from plugins.evidence import (
     quote_points,
     unicode_points,
 )
-from plugins.latex_commands import is_command, may_be_formula
-from plugins.unescape import Escape, read_escape
+from plugins.newlines.latex_commands import is_command, may_be_formula
+from plugins.newlines.unescape import Escape, read_escape
 
 
 Verdict: TypeAlias = Literal["unknown", "escaped", "plain", "sure"]

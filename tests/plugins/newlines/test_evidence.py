@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.evidence import (
+from plugins.newlines.evidence import (
     AGAINST,
     PROOF,
     WINDOW,

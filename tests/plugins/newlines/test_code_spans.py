@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.code_spans import CodeSpans
+from plugins.newlines.code_spans import CodeSpans
 
 
 def marked(text: str) -> str:

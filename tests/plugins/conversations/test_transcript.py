@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.call import Image, Message, Text, ToolCall
-from plugins import transcript
+from plugins.conversations import transcript
 from tests.plugins.client import assistant, system, user
 
 

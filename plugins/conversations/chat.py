@@ -7,7 +7,7 @@ import uuid
 import attrs
 
 from gateway.plugin import Lease, Reject, Services
-from plugins.chat_record import Attempt, ChatRecord
+from plugins.conversations.chat_record import Attempt, ChatRecord
 
 
 @attrs.define

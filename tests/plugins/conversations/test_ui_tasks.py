@@ -7,7 +7,7 @@ import pytest
 
 from gateway.call import Call, Message, Tool
 from gateway.testing.fakeletta import FakeLetta
-from plugins.ui_tasks import is_task
+from plugins.conversations.ui_tasks import is_task
 from tests.plugins.client import Client, assistant, ending, said, system, user
 from tests.plugins.house import built
 

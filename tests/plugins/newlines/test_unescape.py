@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.unescape import Escape, Unescape, read_escape
+from plugins.newlines.unescape import Escape, Unescape, read_escape
 
 
 WORDS = ("tab\t", "line\n", '"said"', "C:\\new\\table", "\r\n", "naïve", "日本", "🎉", "/", "\b\f")

@@ -1,0 +1,1 @@
+"""The parts of `newline_reconstructor`: state machines without I/O."""
