@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 
 .PHONY: serve test lint types format clean packages
 
-# Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY); without one, the demo agents.
+# Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY), or what LETTA_GATEWAY_CONFIG says;
+# without any of them, the demo agents.
 serve: $(VENV)/serve.stamp
-	@if [ -n "$$LETTA_BASE_URL$$LETTA_API_KEY" ]; then \
-		echo "Serving the Letta of LETTA_BASE_URL."; exec $(BIN)/letta-gateway serve $(ARGS); \
+	@if [ -n "$$LETTA_BASE_URL$$LETTA_API_KEY$$LETTA_GATEWAY_CONFIG" ]; then \
+		exec $(BIN)/letta-gateway serve $(ARGS); \
 	else \
-		echo "LETTA_BASE_URL is not set: serving the demo agents."; exec $(BIN)/letta-gateway demo $(ARGS); \
+		echo "LETTA_BASE_URL is not set: serving the demo agents."; \
+		exec $(BIN)/letta-gateway demo $(ARGS); \
 	fi
 
 # `make test ARGS="-m 'not letta'"` leaves out what needs a real Letta server.
@@ -39,9 +41,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/serve.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $(VENV)/serve.stamp $@

@@ -83,7 +83,7 @@ def _app(
     return make_app(
         pipeline,
         Access(keys, frozenset(config.server.allow_origins)),
-        Readiness({"letta": letta.ping, "store": store.ping}),
+        Readiness({"letta": letta.ping, "store": store.ping}, base.logger),
         clock=base.clock,
         logger=base.logger,
         body_limit_mb=config.server.body_limit_mb,

@@ -58,12 +58,13 @@ class Model:
     """
     One entry of `/v1/models`.
 
-    `extra` is merged into the entry: Open WebUI keeps unknown keys and configures itself
-    from them.
+    `aliases` are other ids under which it can be asked for. `extra` is merged into the entry:
+    Open WebUI keeps unknown keys and configures itself from them.
     """
 
     id: str
     agent: Agent
+    aliases: tuple[str, ...] = ()
     extra: Mapping[str, Any] = attrs.field(factory=dict)
 
 

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 
 import attrs
 
-from gateway.events import Error, Event, Finish, Usage
+from gateway.events import ENDINGS, Ending, Event, Usage
 from gateway.guard import Guarded
+
+
+# What a turn is flushed before.
+LAST = (Usage, *ENDINGS)
 
 
 @attrs.define
@@ -24,7 +28,7 @@ class Chain:
     """
 
     turns: Sequence[Guarded]
-    ending: Finish | Error | None = attrs.field(init=False, default=None)
+    ending: Ending | None = attrs.field(init=False, default=None)
     _timed: Sequence[int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -56,11 +60,11 @@ class Chain:
             return
         if i < 0:
             out.append(event)
-            if isinstance(event, Finish | Error):
+            if isinstance(event, ENDINGS):
                 self.ending = event
             return
         turn = self.turns[i]
-        if isinstance(event, Usage | Finish | Error):
+        if isinstance(event, LAST):
             for held in turn.flush():
                 self._rise(i - 1, held, out)
         for passed in turn.feed(event):

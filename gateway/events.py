@@ -11,7 +11,7 @@ A stream obeys `gateway.grammar`:
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, final, get_args
 
 import attrs
 
@@ -154,3 +154,9 @@ Event: TypeAlias = (
     | Ping
 )
 Ending: TypeAlias = Finish | Error
+
+EVENTS = frozenset(get_args(Event))
+"""All classes of events, for checks at run time."""
+
+ENDINGS = (Finish, Error)
+"""The classes that end a stream, for `isinstance`."""

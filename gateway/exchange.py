@@ -74,7 +74,6 @@ class Exchange:
     leave_seconds: float
     spawn: Spawn
     logger: Logger
-    ending: Finish | Error | None = attrs.field(init=False, default=None)
     _closing: asyncio.Task[list[Event]] | None = attrs.field(init=False, default=None)
     _failed: Error | None = attrs.field(init=False, default=None)
 
@@ -113,8 +112,7 @@ class Exchange:
         else:
             await self._close()
             if self._failed is not None and isinstance(ending, Finish):
-                batch[-1] = ending = self._failed
-        self.ending = ending
+                batch[-1] = self._failed
         return batch
 
     async def _closed(self, closing: asyncio.Task[list[Event]]) -> None:

@@ -11,20 +11,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
 from gateway.call import Call
 from gateway.errors import GatewayError, Reject
-from gateway.events import Error, Event, Finish
+from gateway.events import ENDINGS, EVENTS, Error, Event
 from gateway.plugin import Turn
 
 
 if TYPE_CHECKING:
     from loguru import Logger
-
-R = TypeVar("R")
 
 CLOSING_SECONDS = 5.0
 
@@ -60,7 +58,8 @@ class Guarded:
         try:
             prepared = await self.turn.prepare(call)
             if not isinstance(prepared, Call):
-                raise TypeError(f"prepare() gave {prepared!r} and not a Call")
+                # Its text goes into the log, so it tells the type alone: a value holds messages.
+                raise TypeError(f"prepare() gave {type(prepared).__name__} and not a Call")
         except Reject:
             raise
         except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
@@ -72,10 +71,8 @@ class Guarded:
         """What goes on to the client's side; an ending always brings an ending."""
         if self.passed_by:
             return [event]
-        out = self._run(lambda: self.turn.feed(event), event)
-        if isinstance(event, Finish | Error) and not any(
-            isinstance(passed, Finish | Error) for passed in out
-        ):
+        out = self._run(self.turn.feed, event)
+        if isinstance(event, ENDINGS) and not any(isinstance(each, ENDINGS) for each in out):
             out.append(event)
         return out
 
@@ -108,7 +105,10 @@ class Guarded:
         if self.passed_by:
             return None
         try:
-            return await self.turn.again(call, error)
+            again = await self.turn.again(call, error)
+            if again is not None and not isinstance(again, Call):
+                raise TypeError(f"again() gave {type(again).__name__} and not a Call")
+            return again
         except Exception as exc:  # noqa: BLE001
             self.note(exc)
             return None
@@ -146,19 +146,22 @@ class Guarded:
         message = f"The plugin '{self.name}' failed."
         return Error(500, "server_error", "plugin_failed", message)
 
-    def _run(self, work: Callable[[], Iterable[Event]], event: Event | None = None) -> list[Event]:
+    def _run(self, work: Callable[..., Iterable[Event]], *event: Event) -> list[Event]:
         tally, out = self.tally, list[Event]()
         started = time.perf_counter()
         try:
-            out.extend(work())
+            for passed in work(*event):
+                if type(passed) not in EVENTS:
+                    raise TypeError(f"it gave {type(passed).__name__} and not an event")
+                out.append(passed)
         except Exception as exc:  # noqa: BLE001
-            self._failed(exc, out, event)
+            self._failed(exc, out, *event)
         tally.seconds += time.perf_counter() - started
-        tally.events_in += event is not None
+        tally.events_in += len(event)
         tally.events_out += len(out)
         return out
 
-    def _failed(self, exc: Exception, out: list[Event], event: Event | None) -> None:
+    def _failed(self, exc: Exception, out: list[Event], *event: Event) -> None:
         self.note(exc)
         self.passed_by = True
         if not self.bypass:
@@ -166,9 +169,8 @@ class Guarded:
             return
         if not self._flushed:
             with suppress(Exception):  # the failure is noted; what can be had is let go
-                out.extend(self._flush())
-        if event is not None and not any(passed is event for passed in out):
-            out.append(event)
+                out.extend(held for held in self._flush() if type(held) in EVENTS)
+        out.extend(fed for fed in event if not any(passed is fed for passed in out))
 
     def _flush(self) -> Iterable[Event]:
         self._flushed = True

@@ -47,6 +47,8 @@ class Step:
         """Its turn for one request, guarded."""
         try:
             turn = self.plugin.begin(context)
+            if not isinstance(turn, Turn):
+                raise TypeError(f"begin() gave {type(turn).__name__} and not a Turn")
         except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
             guarded = self._guarded(Turn(), logger)
             guarded.pass_by(exc)
@@ -58,7 +60,10 @@ class Step:
     ) -> Sequence[Model]:
         """What the plugin makes of the models found above it."""
         try:
-            return await self.plugin.models(context, found)
+            models = await self.plugin.models(context, found)
+            if not all(isinstance(model, Model) for model in models):
+                raise TypeError("models() gave something that is not a Model")
+            return models
         except Reject:
             raise
         except Exception as exc:  # noqa: BLE001

@@ -163,5 +163,9 @@ class Plugin(Generic[C]):
             for generic in base.__dict__.get("__orig_bases__", ()):
                 if get_origin(generic) is Plugin:
                     (argument,) = get_args(generic)
-                    return argument if isinstance(argument, type) else NoConfig
+                    if isinstance(argument, type):
+                        return argument
+                    if isinstance(argument, TypeVar):
+                        continue
+                    raise TypeError(f"{cls.__name__}: write the class itself: Plugin[Config]")
         return NoConfig

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import uvloop
 from aiohttp import web
 
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config
 from gateway.errors import LettaError, StartError
+from gateway.web.access import is_loopback
 
 
 if TYPE_CHECKING:
@@ -39,8 +41,16 @@ def run(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -
     Raises:
         StartError: It cannot start; the message says what to do.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(config, logger, ready))
+    run_to_the_end(serve(config, logger, ready))
+
+
+def run_to_the_end(serving: Coroutine[Any, Any, None]) -> None:
+    """Run it on a loop of its own. A second signal ends it at once, and is no error."""
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        suppress(asyncio.CancelledError),
+    ):
+        runner.run(serving)
 
 
 async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
@@ -51,8 +61,9 @@ async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], 
     with bind(config.server.host, config.server.port) as listening:
         async with assemble(config, logger) as gateway:
             await check_letta(gateway, config.letta.base_url)
+            stopper = Stopper(stop, asyncio.current_task())
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop.set)
+                loop.add_signal_handler(number, stopper.signalled)
             runner = web.AppRunner(
                 gateway.app,
                 handler_cancellation=True,
@@ -71,6 +82,20 @@ async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], 
                 await runner.cleanup()
 
 
+@attrs.frozen
+class Stopper:
+    """The first signal lets running streams finish, the second ends them."""
+
+    stop: asyncio.Event
+    task: asyncio.Task[None] | None
+
+    def signalled(self) -> None:
+        """A signal has come."""
+        if self.stop.is_set() and self.task is not None:
+            self.task.cancel()
+        self.stop.set()
+
+
 def check_exposure(config: Config) -> None:
     """
     Without a key only this machine is served.
@@ -79,13 +104,7 @@ def check_exposure(config: Config) -> None:
         StartError: The host is not loopback and there is no key.
     """
     host = config.server.host
-    if config.keys or host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not config.keys and host != "localhost" and not is_loopback(host):
         raise StartError(
             f"Without a key only loopback is served, and {host} is not. Set LETTA_GATEWAY_KEY"
             " or 'keys' in the configuration, or listen on 127.0.0.1."

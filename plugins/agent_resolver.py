@@ -25,6 +25,8 @@ MISS_SECONDS = 1.0
 # night the names of yesterday could belong to other agents.
 TOO_OLD = 2
 
+SLEEPTIME = frozenset({"sleeptime_agent", "voice_sleeptime_agent"})
+
 
 @attrs.frozen
 class Config:
@@ -91,6 +93,13 @@ class Catalogue:
         """The agent of this exact id or name."""
         return self.ids.get(model) or self.models.get(model)
 
+    def listed(self) -> Sequence[Model]:
+        """A model for each agent; its id is an alias where it may be asked for by that."""
+        aliases: dict[str, tuple[str, ...]] = {agent.id: (i,) for i, agent in self.ids.items()}
+        return [
+            Model(name, agent, aliases.get(agent.id, ())) for name, agent in self.models.items()
+        ]
+
     def refuse(self, model: str) -> NoReturn:
         """Say why there is no such model, and what there is instead."""
         if model in self.shared:
@@ -126,7 +135,7 @@ class AgentResolver(Plugin[Config]):
 
     async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
         catalogue = await self._known(at_most=1.0)
-        return [*found, *(Model(name, agent) for name, agent in catalogue.models.items())]
+        return [*found, *catalogue.listed()]
 
     def begin(self, context: Context) -> Turn:
         return AgentTurn(self)
@@ -188,7 +197,7 @@ class AgentResolver(Plugin[Config]):
     def _serves(self, agent: Agent) -> bool:
         if agent.hidden and not self.config.include_hidden:
             return False
-        return agent.type != "sleeptime_agent" or self.config.include_sleeptime
+        return agent.type not in SLEEPTIME or self.config.include_sleeptime
 
     def _now(self) -> float:
         return self._services.clock.now()

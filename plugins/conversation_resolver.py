@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from typing import Literal, NoReturn
 
 import attrs
-from attrs.validators import ge
+from attrs.validators import ge, gt
 
 from gateway.events import Error, Finish, TextDelta
 from gateway.plugin import (
@@ -87,7 +87,7 @@ class Config:
     )
     ttl_days: float = attrs.field(
         default=30.0,
-        validator=ge(0),
+        validator=gt(0),
         metadata={"help": "days without a request after which a chat is forgotten"},
     )
 

@@ -6,13 +6,14 @@ their token streams are the inside of a JSON string. And some models escape twic
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Literal, TypeAlias
 
 import attrs
 
 from gateway.events import Event, Ping, ReasoningDelta, TextDelta
-from gateway.plugin import Call, Clock, Context, Plugin, Turn
+from gateway.plugin import Call, Clock, Context, Plugin, Services, Turn
 from plugins.newlines.mend import Mender, Verdict
 from plugins.newlines.unescape import Unescape
 
@@ -60,6 +61,12 @@ class NewlineReconstructor(Plugin[Config]):
         self.counts = Counts()
         self.verdict: Verdict = "sure" if config.repair == "always" else "unknown"
 
+    @asynccontextmanager
+    async def lifespan(self, services: Services) -> AsyncIterator[None]:
+        yield
+        if self.counts != Counts():
+            services.logger.info("line breaks: {}", self.counts)
+
     def begin(self, context: Context) -> Turn:
         return Turn() if self.config.repair == "never" else Repair(self, context.clock)
 
@@ -82,10 +89,10 @@ class Repair(Turn):
 
     def feed(self, event: Event) -> Iterable[Event]:
         match event:
-            case Ping():
-                return (event,)
             case TextDelta():
                 return self._read(event)
+            case Ping():
+                return (event,)
             case ReasoningDelta(hidden=False) if self._exact:
                 return self._read(event)
         return (*self.flush(), event)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping
 
-import uvloop
 from rich.console import Console
 from rich.markup import escape
 
@@ -28,8 +26,7 @@ def run(out: Console, *, host: str | None, port: int | None, log_format: str | N
         StartError: It cannot start; the message says what to do.
     """
     flags = {"server.host": host, "server.port": port, "log.format": log_format}
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_demo(out, flags))
+    serve.run_to_the_end(_demo(out, flags))
 
 
 async def _demo(out: Console, flags: Mapping[str, object]) -> None:
@@ -43,23 +40,24 @@ async def _demo(out: Console, flags: Mapping[str, object]) -> None:
 
 def _announce(out: Console) -> Callable[[Gateway, str], None]:
     def ready(_: Gateway, url: str) -> None:
+        key = ' -H "Authorization: Bearer $LETTA_GATEWAY_KEY"' if os.environ.get(KEY) else ""
         out.print(f"letta-gateway serves demo agents: no Letta, no model. [bold]{url}/v1[/]\n")
         for agent in AGENTS:
             out.print(f"  [bold]{escape(agent.name): <12}[/] {escape(agent.description)}")
         out.print("\nTry, in another terminal:\n")
-        for command in commands(url):
+        for command in commands(url, key):
             out.print(f"  {escape(command)}\n")
 
     return ready
 
 
-def commands(url: str) -> list[str]:
+def commands(url: str, key: str = "") -> list[str]:
     """Three commands that show what there is."""
     said = '{"model": "Milo", "stream": true, "messages": [{"role": "user", "content": "Hi!"}]}'
     table = said.replace("Milo", "Tables").replace("Hi!", "Show me a table")
-    post = f"{url}/v1/chat/completions -H 'Content-Type: application/json'"
+    post = f"{url}/v1/chat/completions{key} -H 'Content-Type: application/json'"
     return [
         f"curl -N {post} -d '{said}'",
         f"curl -N {post} -d '{table}'",
-        f"curl {url}/v1/models",
+        f"curl {url}/v1/models{key}",
     ]

@@ -17,6 +17,7 @@ from letta_client import (
     omit,
 )
 from letta_client.types import AgentState
+from loguru import logger as log
 
 from gateway.call import Agent, Call
 from gateway.letta import failures
@@ -70,7 +71,7 @@ class LettaAPI:
         with _rejects():
             listing = self.reading.agents.list(
                 order="asc",
-                limit=200,
+                limit=100,
                 include=["agent.tags"],
                 tags=list(tags) or omit,
                 extra_query={"show_hidden_agents": True},
@@ -172,4 +173,5 @@ def _rejects() -> Iterator[None]:
     except APIConnectionError as exc:
         raise failures.as_reject(failures.unreachable(failures.reason(exc))) from exc
     except (AttributeError, TypeError, ValueError) as exc:  # letta-client does not look closely
+        log.opt(exception=exc).debug("what Letta said cannot be read")
         raise failures.as_reject(failures.unreadable()) from exc

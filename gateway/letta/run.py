@@ -126,18 +126,23 @@ class LettaRun:
 
     async def _stored(self) -> Mapping[str, str]:
         """The assistant texts that Letta has stored of this run."""
+        texts: dict[str, str] = {}
+        seen: set[tuple[str, str | None]] = set()
         if self.run_id is None:
-            return {}
+            return texts
         try:
-            page = await self.client.runs.messages.list(self.run_id, order="asc", limit=100)
+            async for message in self.client.runs.messages.list(
+                self.run_id, order="asc", limit=100
+            ):
+                part = (message.id, message.message_type)
+                if part in seen:
+                    break  # the server does not page: it would go on for ever
+                seen.add(part)
+                if message.message_type == "assistant_message":
+                    texts[message.id] = as_text(message.content)
         except (APIConnectionError, APIStatusError) as exc:
             self.logger.warning("the stored messages of {} cannot be read: {}", self.run_id, exc)
-            return {}
-        return {
-            message.id: as_text(message.content)
-            for message in page.items
-            if message.message_type == "assistant_message"
-        }
+        return texts
 
     def _learn(self, frames: list[Mapping[str, Any]]) -> None:
         runs = (frame.get("run_id") for frame in frames)

@@ -69,7 +69,7 @@ async def open_redis(
     Raises:
         StartError: Redis does not answer, or not as it must; the message says what to do.
     """
-    server = RedisServer(_pool(url), _shown(url))
+    server = connect(url)
     leases = RedisLeases(server, logger, lease_seconds)
     store = RedisStore(server, leases)
     try:
@@ -200,7 +200,8 @@ class RedisServer:
             raise StoreError(_advice(error, self._shown)) from error
 
 
-def _pool(url: str) -> BlockingConnectionPool:
+def connect(url: str) -> RedisServer:
+    """The server at `url`; it is not asked anything yet. Raises `StartError` for no address."""
     try:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -221,7 +222,7 @@ def _pool(url: str) -> BlockingConnectionPool:
             "store.url is no address of a Redis: write redis://host:6379/0 (rediss:// for TLS),"
             " redis://user:password@host:6379/0 or unix:///path/to/redis.sock."
         ) from None
-    return pool
+    return RedisServer(pool, _shown(url))
 
 
 def _shown(url: str) -> str:

@@ -90,10 +90,10 @@ class RedisLeases:
                 self._listen()
                 await asyncio.wait([place.turn], timeout=wait)
         except BaseException:
-            self._start(self._leave(place, joining))
+            self._start(self._leave_when(place, joining))
             raise
         if not place.turn.done():
-            await asyncio.shield(self._start(self._leave(place, joining)))
+            await self.leave(place)
             return None
         if not place.turn.result():
             raise StoreError(
@@ -102,14 +102,15 @@ class RedisLeases:
             )
         return Held(self, place)
 
-    async def give_back(self, place: Place) -> None:
+    async def leave(self, place: Place) -> None:
         """
-        Leave the line, for the next one to hold the name.
+        Leave the line, from any place in it. Doing so twice does nothing.
 
-        Raises nothing: when Redis does not answer, the name is free after `ttl` seconds.
+        When Redis does not answer, nothing is raised: the place dies after `ttl` seconds.
         """
         self._places.pop(place.token, None)
-        await asyncio.shield(self._start(self._leave(place)))
+        with suppress(StoreError):
+            await self._run(LEAVE, place.line(), place.token)
 
     async def close(self) -> None:
         """Finish what is under way, and stop renewing."""
@@ -138,13 +139,11 @@ class RedisLeases:
             self._come(place)
         return True
 
-    async def _leave(self, place: Place, joining: asyncio.Task[bool] | None = None) -> None:
-        if joining is not None:
-            with suppress(StoreError):  # then it may be in the line all the same
-                await joining
-        self._places.pop(place.token, None)
-        with suppress(StoreError):
-            await self._run(LEAVE, place.line(), place.token)
+    async def _leave_when(self, place: Place, joined: asyncio.Task[bool]) -> None:
+        """Leave after joining has come to an end, so that it is not overtaken."""
+        with suppress(StoreError):  # the place may be in the line all the same
+            await joined
+        await self.leave(place)
 
     def _renew(self) -> None:
         if self._renewer is None or self._renewer.done():
@@ -225,7 +224,7 @@ class RedisLeases:
         with suppress(StoreError):
             await self._run(JOIN, place.line(), place.token, 0)
         if place.token not in self._places:  # released in the meantime
-            await self._leave(place)
+            await self.leave(place)
 
     async def _run(self, script: str, keys: Sequence[bytes], *args: bytes | int) -> Any:
         return await self._server.run(script, keys, [int(self._ttl * 1000), *args])
@@ -244,10 +243,7 @@ class Held:
 
     _leases: RedisLeases
     _place: Place
-    _released: bool = attrs.field(default=False, init=False)
 
     async def release(self) -> None:
         """Give it to the next in the queue. Doing so twice does nothing."""
-        if not self._released:
-            self._released = True
-            await self._leases.give_back(self._place)
+        await self._leases.leave(self._place)

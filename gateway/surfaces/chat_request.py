@@ -26,6 +26,8 @@ READ = frozenset(
     }
 )
 
+NOTHING: tuple[object, ...] = (None, [], {})
+
 
 @attrs.frozen
 class ChatRequest:
@@ -64,13 +66,18 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
 
 def ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that were sent and that nothing reads."""
-    return tuple(name for name, value in body.items() if name not in READ and value is not None)
+    sent = [name for name, value in body.items() if name not in READ and value not in NOTHING]
+    return tuple(sorted(sent, key=lambda name: name != "tools"))  # the one that matters first
 
 
 def _single(body: Mapping[str, Any]) -> None:
     n, metadata = body.get("n"), body.get("metadata")
     if n is not None and (n != 1 or isinstance(n, bool)):
         refuse("n", "'n' must be 1: an agent gives one answer.", "unsupported_value")
+    conversation = body.get("conversation")
+    if conversation is not None and not isinstance(conversation, str | dict):
+        text = f"'conversation' must be text or an object, not {kind(conversation)}."
+        refuse("conversation", text, "invalid_type")
     if metadata is not None and not isinstance(metadata, dict):
         refuse("metadata", f"'metadata' must be an object, not {kind(metadata)}.", "invalid_type")
 

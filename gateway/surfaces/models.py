@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.call import Model
 from gateway.errors import Reject
+from gateway.names import meant
 from gateway.surfaces.openai_errors import response
 from gateway.web.request import asking_of
 
@@ -25,9 +26,10 @@ async def get_model(request: web.Request) -> web.Response:
     wanted = request.match_info["model"]
     models = await asking.pipeline.models(asking.context)
     for model in models:
-        if wanted in {model.id, model.agent.id}:
+        if wanted == model.id or wanted in model.aliases:
             return response(200, entry(model))
-    text = f"The model '{wanted}' does not exist."
+    hint = meant(wanted, [model.id for model in models])
+    text = f"The model '{wanted}' does not exist; {hint}"
     raise Reject(404, "model_not_found", text, param="model")
 
 
@@ -42,7 +44,7 @@ def entry(model: Model) -> dict[str, Any]:
         "object": "model",
         "created": agent.created,
         "owned_by": "letta",
-        "name": model.id,
+        "name": agent.name if model.id != agent.id else f"{agent.name} ({agent.id[-4:]})",
         "tags": [{"name": tag} for tag in agent.tags],
         "info": {
             "meta": {

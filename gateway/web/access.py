@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 import attrs
 from aiohttp import web
@@ -63,6 +65,21 @@ class Access:
             text = f"Pages of {origin} may not ask. Its operator can list it: server.allow_origins."
             raise Reject(403, "origin_not_allowed", text)
 
+    def check_host(self, request: web.Request) -> None:
+        """
+        Without keys, answer only to names of this machine: a page on any site can have its
+        own name resolve to it, and then needs no Origin to read.
+
+        Raises:
+            Reject: The request was sent to another name.
+        """
+        if self.keys:
+            return
+        host = urlsplit(f"//{request.host}").hostname or ""
+        if host != "localhost" and not is_loopback(host):
+            text = f"Without a key only localhost is served, not {host}. Set LETTA_GATEWAY_KEY."
+            raise Reject(403, "host_not_allowed", text)
+
     def cors(self, request: web.Request) -> Mapping[str, str]:
         """The headers that let a listed page read the answer."""
         origin = request.headers.get("Origin")
@@ -75,6 +92,14 @@ class Access:
             "Access-Control-Expose-Headers": "*",
             "Vary": "Origin",
         }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bearer(request: web.Request) -> str:

@@ -30,9 +30,7 @@ def make_app(
 ) -> web.Application:
     """All surfaces over one pipeline."""
     doorman = Doorman(access, pipeline, clock, logger)
-    app = web.Application(
-        middlewares=[doorman.middleware()], client_max_size=body_limit_mb * 1024 * 1024
-    )
+    app = web.Application(middlewares=[doorman.admit], client_max_size=body_limit_mb * 1024 * 1024)
     app.add_routes(
         [
             web.post("/v1/chat/completions", chat_completions),

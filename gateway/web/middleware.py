@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from gateway.errors import GatewayError, Reject, error_type
 from gateway.pipeline import Pipeline
@@ -42,16 +41,9 @@ class Doorman:
     clock: Clock
     logger: Logger
 
-    def middleware(self) -> Middleware:
-        """As aiohttp takes it."""
-
-        @web.middleware
-        async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._admit(request, handler)
-
-        return admit
-
-    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The middleware."""
         asking = self._asking(request)
         request[ASKING] = asking
         status = 499
@@ -74,6 +66,7 @@ class Doorman:
         self, request: web.Request, handler: Handler, asking: Asking
     ) -> web.StreamResponse:
         try:
+            self.access.check_host(request)
             self.access.check_origin(request)
             if request.method == "OPTIONS" and "Origin" in request.headers:
                 return web.Response(status=204)

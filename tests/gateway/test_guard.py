@@ -130,7 +130,7 @@ class TestPrepare:
 
         with logged() as lines, pytest.raises(Reject):
             await guarded(Forgetful()).prepare(KEPT)
-        assert "gave None and not a Call" in lines[0]
+        assert "gave NoneType and not a Call" in lines[0]
         with logged():
             assert await guarded(Forgetful(), bypass=True).prepare(KEPT) is KEPT
 
@@ -421,3 +421,33 @@ class TestTally:
         with logged():
             turn.feed(text("!"))
         assert (turn.tally.events_in, turn.tally.events_out) == (2, 2)
+
+
+class Odd(Turn):
+    """Gives what is no event."""
+
+    def __init__(self, gives):
+        self.gives = gives
+
+    def feed(self, event):
+        return self.gives
+
+    async def again(self, call, error):
+        return self.gives
+
+
+@pytest.mark.parametrize("gives", [None, (None,), ("text",), 7, [Error]])
+class TestWrongValues:
+    def test_failing(self, gives):
+        """A turn that gives what is no event has failed, and is named."""
+        with logged() as lines:
+            assert guarded(Odd(gives)).feed(text("a")) == [PLUGIN_FAILED]
+        assert "plugin p failed" in lines[0]
+
+    def test_bypassed(self, gives):
+        """Bypassed, it harms nothing."""
+        assert guarded(Odd(gives), bypass=True).feed(text("a")) == [text("a")]
+
+    async def test_again(self, gives):
+        """Only a call asks again."""
+        assert await guarded(Odd(gives)).again(KEPT, FAILED) is None

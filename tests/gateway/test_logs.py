@@ -249,15 +249,15 @@ async def test_no_text_and_no_secret(
 
 
 JSON = {"Content-Type": "application/json"}
-POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\n"
 
 
 @BOTH
 @pytest.mark.parametrize(
     "request_text",
     [
-        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\x01\r\n\r\n",
-        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nA: %s" + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: [::1]\r\nAuthorization: Bearer %s\x01\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: [::1]\r\nA: %s" + b"a" * 100_000 + b"\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n%s\r\n",
         POST + b"Content-Length: 12\r\nContent-Encoding: gzip\r\n\r\n%s......",
     ],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.call import Agent, Model
 from gateway.errors import LettaError, Reject, StartError
 from gateway.events import Error, Event, Finish, Ping, ReasoningDelta, ToolCallStart
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pipeline, Step
 from gateway.plugin import Context, NoConfig, Plugin, Services, Turn
 from gateway.services import LoopClock
 from gateway.testing.kit import ManualClock, assert_grammar
@@ -505,3 +505,32 @@ async def test_many_at_once():
         ]
         answers = await asyncio.gather(*(made.events(KEPT) for _ in range(50)))
     assert sorted(texts(answer) for answer in answers) == sorted(f"{i}w" for i in range(50))
+
+
+class TestWrongValues:
+    async def test_no_turn(self):
+        """A plugin whose `begin` gives no turn fails the request, or is bypassed."""
+
+        class NoTurn(Plugin[NoConfig]):
+            def begin(self, context):
+                return None
+
+        for bypass in (False, True):
+            async with lane(
+                Step("odd", NoTurn(NoConfig()), bypass=bypass), says=[[Finish()]]
+            ) as made:
+                if bypass:
+                    assert isinstance((await made.events())[-1], Finish)
+                else:
+                    with pytest.raises(Reject, match="'odd' failed"):
+                        await made.events()
+
+    async def test_no_models(self):
+        """A plugin that lists what is no model is contained as well."""
+
+        class NoModels(Plugin[NoConfig]):
+            async def models(self, context, found):
+                return [None]
+
+        async with lane(Step("odd", NoModels(NoConfig()), bypass=True)) as made:
+            assert await made.pipeline.models(Context("r", made.clock)) == ()

@@ -47,6 +47,15 @@ class TestConfigClass:
         """A plugin that names none has no settings."""
         assert kind.config_class() is NoConfig
 
+    def test_a_name_in_quotes(self):
+        """It would be taken for no settings at all, so it is refused."""
+
+        class Quoted(Plugin["Config"]):
+            pass
+
+        with pytest.raises(TypeError, match="Quoted: write the class itself"):
+            Quoted.config_class()
+
 
 class TestTurn:
     async def test_the_base_passes_everything_on(self):

@@ -91,11 +91,12 @@ async def test_tags() -> None:
         await refused(house, "Milo")
 
 
-async def test_hidden_and_sleeptime_agents_are_left_out() -> None:
+@pytest.mark.parametrize("sleeping", ["sleeptime_agent", "voice_sleeptime_agent"])
+async def test_hidden_and_sleeptime_agents_are_left_out(sleeping: str) -> None:
     """Agents that are hidden, or tend others' memory, are not served."""
     async with housed("Milo") as (letta, house):
         letta.add_agent("Ghost", hidden=True)
-        sleeper = letta.add_agent("Milo-sleeptime", type="sleeptime_agent")
+        sleeper = letta.add_agent("Milo-sleeptime", type=sleeping)
         assert await models(house) == ["Milo"]
         await refused(house, "Ghost")
         await refused(house, sleeper.id)

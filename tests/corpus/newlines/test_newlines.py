@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plugins.mend import Mender
-from plugins.unescape import Unescape
+from plugins.newlines.mend import Mender
+from plugins.newlines.unescape import Unescape
 from tests.corpus.newlines import Text, texts
 from tests.corpus.newlines.measure import shown, table, tallies
 

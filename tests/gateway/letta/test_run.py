@@ -13,6 +13,7 @@ from gateway.events import Error, Event, Finish, Ping, TextDelta
 from gateway.letta import failures
 from gateway.letta.client import LettaAPI
 from gateway.letta.run import LettaRun
+from gateway.testing.fakeletta import FakeLetta, ServerTool
 from gateway.testing.kit import assert_grammar
 from tests.gateway.lane import logged
 from tests.gateway.letta.decoding import STREAMS, bytewise, decoded, tools_of
@@ -448,3 +449,23 @@ class TestOlderAgents:
         server.on("POST", "/messages", play(PING + TEXT + STOP + DONE))
         await read(letta.ask(call))
         assert server.sent("GET") == []
+
+
+async def test_an_older_agents_long_run() -> None:
+    """However many messages a run has stored, its answer is found among them."""
+    steps = ",".join(['{"tools":[{"name":"look","args":{"q":"x"}}]}'] * 45)
+    script = f'!!{{"steps":[{steps},{{"text":"Found it at last."}}]}}!!'
+    async with FakeLetta(pace=0) as letta:
+        made = letta.add_agent("Old", type="memgpt_agent", tools=[ServerTool("look", lambda **_: "nothing")])
+        async with connected(letta.url) as client:
+            agent = Agent(made.id, "Old", "memgpt_agent")
+            call = attrs.evolve(
+                CALL,
+                agent=agent,
+                conversation=Conversation("default"),
+                streaming="tokens",
+                input=(Message("user", (Text(script),)),),
+            )
+            events = await read(client.ask(call))
+    said = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert "Found it at last." in said

@@ -81,7 +81,7 @@ def test_what_open_webui_reads() -> None:
     """Name, description, tags and capabilities are where Open WebUI looks for them."""
     agent = Agent("agent-1", "Milo", description="Knows it all", tags=("a", "b"), created=7)
     shown = entry(Model("letta/Milo", agent))
-    assert shown["id"] == shown["name"] == "letta/Milo"
+    assert (shown["id"], shown["name"]) == ("letta/Milo", "Milo")
     assert shown["created"] == 7
     assert shown["tags"] == [{"name": "a"}, {"name": "b"}]
     assert shown["info"]["meta"]["description"] == "Knows it all"
@@ -91,8 +91,18 @@ def test_what_open_webui_reads() -> None:
 
 def test_what_a_plugin_adds() -> None:
     """A plugin's extra keys stand over the others."""
-    model = Model("Milo", Agent("agent-1", "Milo"), {"name": "Milo the cat", "more": 1})
+    model = Model("Milo", Agent("agent-1", "Milo"), (), {"name": "Milo the cat", "more": 1})
     shown = entry(model)
     assert shown["name"] == "Milo the cat"
     assert shown["more"] == 1
     assert shown["id"] == "Milo"
+
+
+def test_two_of_one_name() -> None:
+    """Where the id is an agent's id, people see its name and the end of the id."""
+    assert entry(Model("agent-12345678", Agent("agent-12345678", "Twin")))["name"] == "Twin (5678)"
+
+
+def test_an_alias() -> None:
+    """A model's aliases do not show up in the list, but are found."""
+    assert "aliases" not in entry(Model("Milo", Agent("agent-1", "Milo"), ("agent-1",)))

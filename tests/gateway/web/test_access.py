@@ -87,7 +87,7 @@ async def test_a_wrong_key_by_the_sdk(tmp_path: Path) -> None:
 
 async def test_a_key_that_is_no_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 are a wrong key like any other."""
-    request = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    request = b"GET /v1/models HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n"
     async with serving(tmp_path, MILO, keys=KEYS) as served:
         answer = await served.raw(request + b"Authorization: Bearer \xff\xfe\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401 ")
@@ -99,7 +99,7 @@ async def test_a_key_that_is_no_text(tmp_path: Path) -> None:
 async def test_a_page_that_is_not_listed(tmp_path: Path, origin: str) -> None:
     """A page of another site reaches nothing, and is told no CORS header."""
     sent = origin.encode("utf-8", "surrogateescape")
-    request = b"%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: " + sent + b"\r\n\r\n"
+    request = b"%s HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\nOrigin: " + sent + b"\r\n\r\n"
     async with serving(tmp_path, MILO, server=LISTED) as served:
         for line in (b"GET /v1/models", b"GET /health", b"OPTIONS /v1/chat/completions"):
             answer = await served.raw(request % line)
@@ -137,3 +137,32 @@ async def test_a_form_on_any_page(tmp_path: Path) -> None:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             async with served.post(data=b"{}", headers={"Content-Type": kind}) as answer:
                 assert answer.status == 415
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:8284", 200),
+        ("[::1]:8284", 200),
+        ("evil.example", 403),
+        ("evil.example:8284", 403),
+        ("10.0.0.1", 403),
+        ("localhost.evil.example", 403),
+    ],
+)
+async def test_a_name_that_is_not_this_machines(tmp_path: Path, host: str, status: int) -> None:
+    """Without keys no page can read by having its own name resolve to this machine."""
+    sent = {"Host": host}
+    async with serving(tmp_path, MILO) as served, served.get("/v1/models", headers=sent) as answer:
+        assert answer.status == status
+
+
+async def test_any_name_with_a_key(tmp_path: Path) -> None:
+    """With keys the name does not matter."""
+    sent = {"Host": "chat.example", "Authorization": f"Bearer {KEYS[0]['key']}"}
+    async with (
+        serving(tmp_path, MILO, keys=KEYS) as served,
+        served.get("/v1/models", headers=sent) as answer,
+    ):
+        assert answer.status == 200

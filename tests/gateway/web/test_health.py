@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from gateway.errors import StoreError
 from gateway.web import health
@@ -55,8 +56,11 @@ async def test_both_when_all_is_well(tmp_path: Path) -> None:
         Refusal(200, "<html>this is no Letta</html>"),
     ],
 )
-async def test_letta_is_down(tmp_path: Path, down: Refusal) -> None:
+async def test_letta_is_down(
+    tmp_path: Path, down: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gateway lives but is not ready, and says why; it is ready again when Letta is."""
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0)
     async with serving(tmp_path, MILO) as served:
         served.letta.down = down
         async with served.get("/health") as answer:
@@ -76,16 +80,29 @@ async def test_letta_cannot_be_reached(tmp_path: Path) -> None:
     unused = {"base_url": "http://127.0.0.1:9"}
     async with serving(tmp_path, MILO, letta=unused) as served, served.get("/ready") as answer:
         assert answer.status == 503
-        assert "cannot be reached" in (await answer.json())["letta"]
+        assert (await answer.json())["letta"] == "upstream_unreachable"
+
+
+async def test_asked_by_many() -> None:
+    """However many ask, Letta and the store are asked once a second."""
+    asked: list[int] = []
+
+    async def count() -> None:
+        asked.append(1)
+
+    readiness = Readiness({"letta": count}, logger)
+    for _ in range(20):
+        assert (await readiness.ready(None)).status == 200  # type: ignore[arg-type]
+    assert len(asked) <= 2
 
 
 async def test_each_part_has_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """One part that fails, hangs or breaks does not hide the others."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
     parts = {"a": well, "b": no_store, "c": forever, "d": bug}
-    answer = await Readiness(parts).ready(None)  # type: ignore[arg-type]
+    answer = await Readiness(parts, logger).ready(None)  # type: ignore[arg-type]
     assert answer.status == 503
     assert answer.text is not None
-    for word in ("ok", "The disk is full.", "no answer in 0.05 s", "failed: KeyError"):
+    for word in ("ok", "store_unavailable", "no answer in 0.05 s", "failed: KeyError"):
         assert f'"{word}"' in answer.text
     assert "secret" not in answer.text

@@ -114,7 +114,7 @@ async def test_an_error_of_the_gateways_own_is_told() -> None:
 async def around(handler: Any) -> AsyncIterator[str]:
     """The doorman in front of one handler."""
     doorman = Doorman(Access(), None, LoopClock(), loguru.logger)  # type: ignore[arg-type]
-    app = web.Application(middlewares=[doorman.middleware()])
+    app = web.Application(middlewares=[doorman.admit])
     app.router.add_get("/", handler)
     app.on_response_prepare.append(doorman.stamp)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)

@@ -25,7 +25,7 @@ async def test_a_client_that_does_not_read(tmp_path: Path, monkeypatch: pytest.M
             loop = asyncio.get_running_loop()
             await loop.sock_connect(client, ("127.0.0.1", served.port))
             body = b'{"model":"Milo","stream":true,"messages":[{"role":"user","content":"x"}]}'
-            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]\r\n"
             head += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             await loop.sock_sendall(client, head + body)
             async with asyncio.timeout(20):
