@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY), or what LETTA_GATEWAY_CONFIG says;
 # without any of them, the demo agents.
 serve: $(VENV)/serve.stamp
-	@if [ -n "$$LETTA_BASE_URL$$LETTA_API_KEY$$LETTA_GATEWAY_CONFIG" ]; then \
+	@if [ -n "$$LETTA_BASE_URL$$LETTA_API_KEY$$LETTA_GATEWAY_CONFIG$(findstring --config,$(ARGS))" ]; then \
 		exec $(BIN)/letta-gateway serve $(ARGS); \
 	else \
 		echo "LETTA_BASE_URL is not set: serving the demo agents."; \

@@ -119,7 +119,8 @@ class Pipeline:
         Raises:
             Reject: A plugin answers with an error; those above it have undone their part.
         """
-        turns = [step.begin(context, self.logger) for step in self.steps]
+        logger = self.logger.bind(request_id=context.request_id)
+        turns = [step.begin(context, logger) for step in self.steps]
         call = await self._prepare(call, turns)
         asked = Asked(self.upstream, call, turns)
         return Exchange(
@@ -132,7 +133,7 @@ class Pipeline:
             cancel_on_leave=self.cancel_on_leave,
             leave_seconds=self.leave_seconds,
             spawn=self.spawn,
-            logger=self.logger,
+            logger=logger,
         )
 
     async def _prepare(self, call: Call, turns: Sequence[Guarded]) -> Call:

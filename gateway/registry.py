@@ -21,6 +21,7 @@ from gateway.plugin import Plugin
 
 
 GROUP = "letta_gateway.plugins"
+OWN = "letta-gateway"
 
 
 @attrs.frozen
@@ -94,6 +95,8 @@ def _find(name: str, entries: list[EntryPoint]) -> Found:
     if not entries:
         path = " (a path is package.module:Class)" if "." in name else ""
         raise StartError(f'there is no plugin "{name}"{path}; {meant(name, names())}')
+    own = [entry for entry in entries if entry.dist and entry.dist.name == OWN]
+    entries = own or entries  # what is installed beside cannot take a built-in's name
     if len(entries) > 1:
         offers = " and ".join(f"{_origin(entry)} ({entry.value})" for entry in entries)
         raise StartError(f"{offers} both offer it; use the path in brackets")

@@ -16,7 +16,6 @@ from aiohttp import web
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config
 from gateway.errors import LettaError, StartError
-from gateway.web.access import is_loopback
 
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ def run_to_the_end(serving: Coroutine[Any, Any, None]) -> None:
 
 async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
     """As `run`, on the running loop."""
-    check_exposure(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with bind(config.server.host, config.server.port) as listening:
@@ -94,21 +92,6 @@ class Stopper:
         if self.stop.is_set() and self.task is not None:
             self.task.cancel()
         self.stop.set()
-
-
-def check_exposure(config: Config) -> None:
-    """
-    Without a key only this machine is served.
-
-    Raises:
-        StartError: The host is not loopback and there is no key.
-    """
-    host = config.server.host
-    if not config.keys and host != "localhost" and not is_loopback(host):
-        raise StartError(
-            f"Without a key only loopback is served, and {host} is not. Set LETTA_GATEWAY_KEY"
-            " or 'keys' in the configuration, or listen on 127.0.0.1."
-        )
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -283,7 +283,8 @@ def chat_key(call: Call, headers: Sequence[str]) -> str:
         _named(call.body.get("conversation"), "id"),
         _named(call.body.get("metadata"), "chat_id"),
     ]
-    return next((name for name in named if isinstance(name, str) and name), "")
+    keys = (name for name in named if isinstance(name, str) and name)
+    return next((key for key in keys if "{{" not in key), "")  # a template nobody filled in
 
 
 def _named(value: object, field: str) -> object:

@@ -21,7 +21,7 @@ PUBLIC = ("gateway.events", "gateway.plugin", "gateway.errors", "gateway.testing
 # From the bottom up. A module imports only what stands in its own row or above it here.
 ORDER = (
     {"gateway.events"},
-    {"gateway.call", "gateway.errors", "gateway.json_text", "gateway.names"},
+    {"gateway.addresses", "gateway.call", "gateway.errors", "gateway.json_text", "gateway.names"},
     {"gateway.grammar", "gateway.services"},
     {"gateway.plugin"},
     {"gateway.guard", "gateway.chain", "gateway.reader", "gateway.background"},

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from gateway.addresses import is_loopback
 from gateway.config import yamlfile
 from gateway.config.mistakes import At, Wrong
 from gateway.config.settings import (
@@ -77,6 +78,7 @@ def load(
     steps.read()
     problems = [*document.problems, *problems, *store_problems, *steps.problems]
     problems += [*_too_many_workers(document), *_same_keys(document)]
+    problems += _exposed(document, good.get("server"))
     if problems or store is None:
         raise ConfigError(yamlfile.unique(problems))
     return Config(
@@ -154,6 +156,16 @@ def _too_many_workers(document: Document) -> Iterable[Problem]:
     if workers > 1 and (kind := _kind(document)) in STORES:
         what = f"{kind} is a store for one process, and these are {workers}"
         yield document.problem((*at, "workers"), what)
+
+
+def _exposed(document: Document, server: ServerSettings | None) -> Iterable[Problem]:
+    """Without a key only this machine is served."""
+    if server is not None and not document.get(("keys",)) and not is_loopback(server.host):
+        what = (
+            f"without a key only loopback is served, and {server.host} is not: set"
+            " LETTA_GATEWAY_KEY or keys, or listen on 127.0.0.1"
+        )
+        yield document.problem(("server", "host"), what)
 
 
 def _same_keys(document: Document) -> Iterable[Problem]:

@@ -209,8 +209,8 @@ def connect(url: str) -> RedisServer:
             timeout=_ANSWER_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             socket_connect_timeout=_ANSWER_SECONDS,
-            # By default commands are sent again when the connection breaks: a value that
-            # was taken would be lost that way, and one that was set be said to be refused.
+            # A command is not sent again when the connection breaks: a value that was taken
+            # would be lost that way, and one that was set be said to be refused.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )

@@ -28,7 +28,8 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     chat = parse(await json_body(request), asking.headers)
     asking.note(model=chat.call.model, stream=chat.call.stream)
     exchange = await asking.pipeline.begin(chat.call, asking.context)
-    asking.note(agent=exchange.call.agent.id if exchange.call.agent else None)
+    agent, place = exchange.call.agent, exchange.call.conversation
+    asking.note(agent=agent and agent.id, conversation=place and place.id)
     async with exchange:
         headers = _headers(exchange.call, asking)
         if chat.call.stream:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import attrs
 from aiohttp import web
 
+from gateway.addresses import is_loopback
 from gateway.errors import Reject
 from gateway.services import Caller
 
@@ -76,7 +76,7 @@ class Access:
         if self.keys:
             return
         host = urlsplit(f"//{request.host}").hostname or ""
-        if host != "localhost" and not is_loopback(host):
+        if not is_loopback(host):
             text = f"Without a key only localhost is served, not {host}. Set LETTA_GATEWAY_KEY."
             raise Reject(403, "host_not_allowed", text)
 
@@ -92,14 +92,6 @@ class Access:
             "Access-Control-Expose-Headers": "*",
             "Vary": "Origin",
         }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bearer(request: web.Request) -> str:

@@ -107,13 +107,14 @@ class Doorman:
 
     def _log(self, request: web.Request, asking: Asking, status: int) -> None:
         asking.note(key=asking.context.caller.name, status=status, ms=asking.elapsed_ms())
-        asking.logger.bind(**asking.facts).info("{} {}", request.method, request.path)
+        level = "WARNING" if status >= 500 else "INFO"
+        asking.logger.bind(**asking.facts).log(level, "{} {}", request.method, request.path)
 
 
 def _http_error(request: web.Request, exc: web.HTTPException) -> web.Response:
     """aiohttp's own refusals (404, 405, 413), in OpenAI's shape."""
     messages = {
-        404: f"There is no {request.path} here.",
+        404: f"There is no {request.path} here. A base URL for OpenAI's clients ends in /v1.",
         405: f"{request.path} does not take {request.method}.",
         413: "The body is larger than the gateway takes (server.body_limit_mb).",
     }

@@ -105,6 +105,12 @@ class TestRefusals:
         assert "other 2 (other_e:Redactor)" in text
         assert "both offer it" in text
 
+    def test_a_built_in_keeps_its_name(self, site):
+        """What is installed beside cannot take a built-in plugin's name."""
+        install(site, "acme", "1", "acme_f", SOURCE, agent_resolver="acme_f:Redactor")
+
+        assert registry.find("agent_resolver").origin.startswith("letta-gateway ")
+
     @pytest.mark.parametrize(
         ("use", "expected"),
         [

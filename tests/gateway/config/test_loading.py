@@ -251,10 +251,10 @@ class TestFlags:
     def test_over_the_file(self, load):
         """Flags stand over the file; those that were not given say nothing."""
         loaded = load(
-            "server: {port: 1, host: a}", server__port=2, server__host=None, log__format="json"
+            "server: {port: 1, host: '::1'}", server__port=2, server__host=None, log__format="json"
         )
 
-        assert (loaded.server.port, loaded.server.host, loaded.log.format) == (2, "a", "json")
+        assert (loaded.server.port, loaded.server.host, loaded.log.format) == (2, "::1", "json")
 
     def test_wrong(self, problems):
         """A wrong flag says where it came from."""
@@ -296,3 +296,19 @@ def test_no_yaml(problems):
     assert problems("server: {}: 1") == [
         "f.yaml:1:11: is not YAML: mapping values are not allowed here"
     ]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_needs_no_key(host):
+    """This machine may be served without a key."""
+    assert config.load(None, environ={}, overrides={"server.host": host}).server.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
+def test_others_need_a_key(host):
+    """Listening elsewhere without a key is a mistake with its place; with one it is none."""
+    over = {"server.host": host}
+    with pytest.raises(ConfigError, match="without a key only loopback is served"):
+        config.load(None, environ={}, overrides=over)
+    with_key = config.load(None, environ={"LETTA_GATEWAY_KEY": "sk"}, overrides=over)
+    assert with_key.server.host == host

@@ -456,7 +456,9 @@ async def test_an_older_agents_long_run() -> None:
     steps = ",".join(['{"tools":[{"name":"look","args":{"q":"x"}}]}'] * 45)
     script = f'!!{{"steps":[{steps},{{"text":"Found it at last."}}]}}!!'
     async with FakeLetta(pace=0) as letta:
-        made = letta.add_agent("Old", type="memgpt_agent", tools=[ServerTool("look", lambda **_: "nothing")])
+        made = letta.add_agent(
+            "Old", type="memgpt_agent", tools=[ServerTool("look", lambda **_: "nothing")]
+        )
         async with connected(letta.url) as client:
             agent = Agent(made.id, "Old", "memgpt_agent")
             call = attrs.evolve(
