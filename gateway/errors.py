@@ -40,6 +40,11 @@ class GatewayError(Exception):
     type = "server_error"
     code = "internal_error"
 
+    @property
+    def public(self) -> str:
+        """What a client may be told of it."""
+        return str(self)
+
 
 class ConfigError(GatewayError):
     """The configuration is wrong; `problems` names every mistake at once."""
@@ -62,6 +67,11 @@ class StoreError(GatewayError):
 
     status = 503
     code = "store_unavailable"
+
+    @property
+    def public(self) -> str:
+        """The message itself names files and addresses; the log has it."""
+        return "The gateway's store does not answer."
 
 
 class Reject(GatewayError):

@@ -142,7 +142,7 @@ class Guarded:
     def error(self, cause: Exception | None = None) -> Error:
         """The error that ends a request whose plugin failed."""
         if isinstance(cause, GatewayError):
-            return Error(cause.status, cause.type, cause.code, str(cause))
+            return Error(cause.status, cause.type, cause.code, cause.public)
         message = f"The plugin '{self.name}' failed."
         return Error(500, "server_error", "plugin_failed", message)
 

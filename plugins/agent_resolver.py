@@ -56,7 +56,7 @@ class Config:
     older_agents: Literal["steps", "tokens"] = attrs.field(
         default="steps",
         metadata={
-            "help": "how memgpt and other older types stream: their tokens lose text at Letta"
+            "help": "how memgpt and other older types stream: their tokens lose spaces at Letta"
         },
     )
 

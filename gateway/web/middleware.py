@@ -90,7 +90,7 @@ class Doorman:
         known = isinstance(exc, GatewayError)
         asking.logger.opt(exception=None if known else exc).error("request failed: {!r}", exc)
         error = exc if isinstance(exc, GatewayError) else GatewayError()
-        message = str(exc) if known else "The gateway failed. Its log says why."
+        message = error.public if known else "The gateway failed. Its log says why."
         asking.note(error=error.code)
         return openai_errors.response(
             error.status,

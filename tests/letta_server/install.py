@@ -65,7 +65,7 @@ def ensure(say: Say) -> Installation:
         CannotInstall: A package could not be had.
     """
     found = installation()
-    with _alone(found.root, say):
+    with alone(found.root, say):
         if not found.usable():
             _install(found, say)
     return found
@@ -74,10 +74,11 @@ def ensure(say: Say) -> Installation:
 def installation() -> Installation:
     """Where it is or will be. A change of the pins or of the Python makes another one."""
     pins = CONSTRAINTS.read_bytes() + " ".join((*WANTED, _python())).encode()
-    return Installation(_cache() / f"letta-0.16.8-{hashlib.sha256(pins).hexdigest()[:12]}")
+    return Installation(cache_directory() / f"letta-0.16.8-{hashlib.sha256(pins).hexdigest()[:12]}")
 
 
-def _cache() -> Path:
+def cache_directory() -> Path:
+    """Where everything lies that the tests install once."""
     if named := os.environ.get("LETTA_GATEWAY_TEST_CACHE"):
         return Path(named).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "letta-gateway"
@@ -89,13 +90,14 @@ def _python() -> str:
 
 
 @contextmanager
-def _alone(root: Path, say: Say) -> Iterator[None]:
+def alone(root: Path, say: Say) -> Iterator[None]:
+    """Hold what is installed at `root` alone; runs at the same time wait for each other."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with root.with_name(f"{root.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another run that is installing Letta")
+            say("waiting for another run that is installing the same")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

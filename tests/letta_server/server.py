@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 import httpx
-from letta_client import Letta
+from letta_client import Letta, NotFoundError
 from letta_client.types import AgentState, AgentType
 
 from tests.letta_server.stack import Addresses
@@ -94,7 +95,8 @@ class LettaServer:
     def delete_agents(self, *, since: int = 0) -> None:
         """Delete what `make_agent` made, except for the first `since` of them."""
         while len(self.made) > since:
-            httpx.delete(f"{self.url}/v1/agents/{self.made.pop()}")  # it may be gone already
+            with suppress(NotFoundError):  # it may be gone already
+                self.client.agents.delete(self.made.pop())
 
     def close(self) -> None:
         self.delete_agents()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,26 @@ async def test_sqlite_is_in_the_file(tmp_path: Path):
         await store.put("key", b"value", ttl=3600)
     async with open_store("sqlite", path=path) as store:
         assert await store.read("key") == b"value"
+
+
+def test_redis_needs_a_url():
+    """A redis store without an address is refused with the name of the setting."""
+    with pytest.raises(StartError, match=r"store\.url"):
+        open_store("redis", url="")
+
+
+def test_redis_needs_its_package(monkeypatch: pytest.MonkeyPatch):
+    """Without the redis package the message says which extra brings it."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "gateway.store.redis", raising=False)
+    with pytest.raises(StartError, match=r"pip install 'letta-gateway\[redis\]'"):
+        open_store("redis", url="redis://127.0.0.1:6379/0")
+
+
+def test_redis_is_loaded_only_when_it_is_used():
+    """Whoever names another store needs no redis package."""
+    program = "import sys, gateway.store; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 async def test_a_prefix_is_a_store():

@@ -1,0 +1,1 @@
+"""Official clients that are no Python packages."""
