@@ -107,7 +107,10 @@ async def test_an_error_of_the_gateways_own_is_told() -> None:
     async with around(fail) as url, aiohttp.ClientSession() as session, session.get(url) as answer:
         assert answer.status == 503
         error = (await answer.json())["error"]
-    assert (error["code"], error["message"]) == ("store_unavailable", "The gateway's store does not answer.")
+    assert (error["code"], error["message"]) == (
+        "store_unavailable",
+        "The gateway's store does not answer.",
+    )
 
 
 @asynccontextmanager
