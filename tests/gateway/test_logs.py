@@ -70,6 +70,7 @@ def test_json_for_machines(lines: Lines) -> None:
         "level": "info",
         "message": "GET /v1/models",
         "agent": "agent-1",
+        "conversation": "conv-0",
         "status": 200,
     }
 
