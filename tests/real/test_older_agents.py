@@ -76,10 +76,9 @@ async def test_a_slow_model(serve: Serve, make_agent: MakeAgent) -> None:
     assert "".join(answer.text.split()) == "lineonelinetwoénd.All."
 
 
-@pytest.mark.parametrize("type", OLDER)
-async def test_steps(serve: Serve, make_agent: MakeAgent, behind: Behind, type: AgentType) -> None:
+async def test_steps(serve: Serve, make_agent: MakeAgent, behind: Behind) -> None:
     """Streamed by steps, which is the default, every text is the stored one exactly."""
-    agent = make_agent("Old", type=type)
+    agent = make_agent("Old", type="memgpt_v2_agent")
     client = await serve()
 
     for text in TEXTS.values():
@@ -89,10 +88,9 @@ async def test_steps(serve: Serve, make_agent: MakeAgent, behind: Behind, type: 
         assert behind.said("default", agent.id)[-1] == ("assistant", text)
 
 
-@pytest.mark.parametrize("type", OLDER)
-async def test_tokens_as_they_are(serve: Serve, make_agent: MakeAgent, type: AgentType) -> None:
+async def test_tokens_as_they_are(serve: Serve, make_agent: MakeAgent) -> None:
     """Without the reconstructor the client is sent the inside of a JSON string, and all of it."""
-    make_agent("Old", type=type)
+    make_agent("Old", type="memgpt_v2_agent")
     steps = pipeline(agent_resolver={"older_agents": "tokens"})
     client = await serve(pipeline=[step for step in steps if step["use"] != RECONSTRUCTOR])
 
