@@ -66,7 +66,7 @@ async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], 
                 gateway.app,
                 handler_cancellation=True,
                 access_log=None,
-                shutdown_timeout=DRAIN_SECONDS,
+                shutdown_timeout=DRAIN_SECONDS / 2,  # aiohttp waits for it twice
                 max_line_size=LONGEST_LINE,
                 max_field_size=LONGEST_LINE,
             )

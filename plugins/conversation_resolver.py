@@ -1,27 +1,25 @@
 """Which conversation at Letta a request belongs to, and what of its history is new there.
 
-OpenAI clients resend the whole history with each turn, and Letta's agents remember: an agent
-must get only what is new, in the right conversation.
+OpenAI clients resend the whole history with each turn; an agent remembers, and gets what is new.
 
 - With a chat key, a conversation is pinned for that key, agent and caller.
-- Without one, `stateless` feeds the transcript to a scratch conversation that is deleted
-  afterwards; `agent` sends the last user message to one conversation that goes on.
-- Older agent types have one context, whatever conversation is named: they take one request
-  at a time, and one chat key.
+- Without, `stateless` feeds the transcript to a scratch conversation, deleted afterwards, and
+  `agent` sends the last user message to one conversation that goes on.
+- Older agent types have one context, whatever is named: one request at a time, one chat key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, NoReturn
 
 import attrs
 from attrs.validators import ge, gt
 
-from gateway.events import Error, Finish, TextDelta
+from gateway.events import Error, Event, Finish, TextDelta
 from gateway.plugin import (
     Agent,
     Call,
@@ -132,6 +130,11 @@ class ConversationTurn(Turn):
         if self.config.mode == "stateless":
             return await self._scratched(call, agent)
         return await self._ongoing(call, agent)
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        if isinstance(event, Error) and self._chat is not None:
+            self._chat.untaken = event.rolled_back or event.code == "conversation_busy"
+        return (event,)
 
     async def again(self, call: Call, error: Error) -> Call | None:
         """A pinned conversation that somebody has deleted is begun anew from the history."""

@@ -27,8 +27,9 @@ def _credential(_: object, __: object, value: str) -> None:
 
 def _url(_: object, __: object, value: str) -> None:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable():
         raise ValueError("must be the whole address, http://… or https://…")
+    _ = parts.port  # raises ValueError for what is no port
 
 
 def _origin(_: object, __: object, value: str) -> None:

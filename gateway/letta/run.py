@@ -114,6 +114,7 @@ class LettaRun:
             cast_to=object,
             stream=True,
             stream_cls=FrameStream,
+            options={"follow_redirects": False},  # a message goes to the address that was set
         )
         async with stream:
             async for frames in stream:

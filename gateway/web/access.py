@@ -75,7 +75,10 @@ class Access:
         """
         if self.keys:
             return
-        host = urlsplit(f"//{request.host}").hostname or ""
+        try:
+            host = urlsplit(f"//{request.host}").hostname or ""
+        except ValueError:
+            host = request.host
         if not is_loopback(host):
             text = f"Without a key only localhost is served, not {host}. Set LETTA_GATEWAY_KEY."
             raise Reject(403, "host_not_allowed", text)

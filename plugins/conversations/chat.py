@@ -7,7 +7,7 @@ import uuid
 import attrs
 
 from gateway.plugin import Lease, Reject, Services
-from plugins.conversations.chat_record import Attempt, ChatRecord
+from plugins.conversations.chat_record import MOST_ATTEMPTS, Attempt, ChatRecord
 
 
 @attrs.define
@@ -16,12 +16,14 @@ class Chat:
     One request's hold on a chat.
 
     `name` is where its record is stored, and `ttl` how long. A turn is written down before
-    it is sent, so that whatever happens, the next request knows what to ask Letta about.
+    it is sent, so that whatever happens, the next request knows what to ask Letta about;
+    `untaken` says that Letta is known to have kept nothing of it.
     """
 
     services: Services
     name: str
     ttl: float
+    untaken: bool = False
     _lease: Lease | None = None
     _sending: ChatRecord | None = None
 
@@ -41,10 +43,19 @@ class Chat:
     async def stored(self) -> ChatRecord | None:
         """Its record, as it was last written."""
         stored = await self.services.store.read(self.name)
-        return None if stored is None else ChatRecord.load(stored)
+        try:
+            return None if stored is None else ChatRecord.load(stored)
+        except (ValueError, TypeError, KeyError):  # of another version, or damaged
+            self.services.logger.warning("the record of a chat cannot be read: it begins anew")
+            return None
 
     async def resolved(self, record: ChatRecord, agent_id: str) -> ChatRecord | None:
-        """The record with what Letta has kept since; None if the conversation is gone."""
+        """
+        The record with what Letta has kept since.
+
+        None if the conversation is gone, or so many attempts are open that it is safer to
+        begin anew from the client's history.
+        """
         try:
             for attempt in reversed(record.attempts):
                 if await self.services.letta.kept(agent_id, record.conversation, attempt.otid):
@@ -53,6 +64,8 @@ class Chat:
             if exc.status == 404:
                 return None
             raise
+        if len(record.attempts) >= MOST_ATTEMPTS and record.conversation != "default":
+            return None  # the oldest would be forgotten, and its run may still be going on
         return record
 
     async def send(self, record: ChatRecord, turn: int, system: str) -> str:
@@ -74,7 +87,12 @@ class Chat:
     async def leave(self) -> None:
         """Let the next request in. Doing so twice does nothing."""
         lease, self._lease = self._lease, None
-        if lease is not None:
+        if lease is None:
+            return
+        try:
+            if self.untaken and self._sending is not None:
+                await self._write(self._sending.without_last())
+        finally:
             await lease.release()
 
     async def _write(self, record: ChatRecord) -> None:

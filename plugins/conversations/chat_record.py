@@ -60,6 +60,10 @@ class ChatRecord:
         """The same, with a turn on its way."""
         return attrs.evolve(self, attempts=(*self.attempts[1 - MOST_ATTEMPTS :], attempt))
 
+    def without_last(self) -> Self:
+        """The same, once it is known that Letta has not kept the last turn tried."""
+        return attrs.evolve(self, attempts=self.attempts[:-1])
+
     def kept(self, attempt: Attempt) -> Self:
         """The same, once it is known that Letta has kept this turn."""
         later = self.attempts[self.attempts.index(attempt) + 1 :]

@@ -149,6 +149,7 @@ async def test_a_form_on_any_page(tmp_path: Path) -> None:
         ("evil.example:8284", 403),
         ("10.0.0.1", 403),
         ("localhost.evil.example", 403),
+        ("[::1", 403),
     ],
 )
 async def test_a_name_that_is_not_this_machines(tmp_path: Path, host: str, status: int) -> None:
