@@ -5,9 +5,9 @@ import asyncio
 import attrs
 import pytest
 
-from gateway import reader
 from gateway.events import Error, Event, Finish, Ping
-from gateway.exchange import BROKEN, Exchange
+from gateway.pipeline import reader
+from gateway.pipeline.exchange import BROKEN, Exchange
 from gateway.plugin import Context, Plugin, Turn
 from gateway.services import LoopClock
 from gateway.testing.kit import assert_grammar

@@ -11,18 +11,15 @@ from collections.abc import Sequence
 
 import attrs
 
-from gateway.events import ENDINGS, Ending, Event, Usage
-from gateway.guard import Guarded
-
-
-# What a turn is flushed before.
-LAST = (Usage, *ENDINGS)
+from gateway.events import ENDINGS, Ending, Event
+from gateway.pipeline.guard import Guarded
+from gateway.pipeline.order import LAST
 
 
 @attrs.define
 class Chain:
     """
-    `turns` in the list's order: the first is nearest to the client.
+    `turns` in the list's order: the first is nearest to the client. Idle ones are left out.
 
     `ending` is what came out at the top as the last event; after it nothing rises.
     """
@@ -32,6 +29,7 @@ class Chain:
     _timed: Sequence[int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.turns = [turn for turn in self.turns if not turn.turn.idle]
         self._timed = [i for i, turn in enumerate(self.turns) if turn.timed]
 
     def feed(self, event: Event) -> list[Event]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.chain import Chain
 from gateway.events import Event, Finish, Ping, ReasoningDelta, TextDelta, ToolCallStart, Usage
+from gateway.pipeline.chain import Chain
 from gateway.plugin import Turn
 from gateway.testing.kit import ManualClock, assert_grammar
 from tests.gateway.lane import (
@@ -60,6 +60,12 @@ class TestFeed:
                 return [event, event]
 
         assert fed(chain(Marking("."), Doubling(), Doubling()), [text("a")]) == [text("a.")] * 4
+
+    def test_idle_turns_are_passed_by(self):
+        """They are not called at all."""
+        idle = Marking("2")
+        idle.idle = True
+        assert fed(chain(Marking("1"), idle), [text("a"), Finish()]) == [text("a1"), Finish()]
 
 
 class TestTheEnd:

@@ -11,18 +11,18 @@ run), its stream is read to the end, and only then the turns learn how it ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from gateway.asked import Asked
 from gateway.call import Call
-from gateway.chain import Chain
 from gateway.events import Error, Event, Finish, Ping
-from gateway.guard import Guarded
-from gateway.reader import Reader
+from gateway.pipeline.asked import Asked
+from gateway.pipeline.chain import Chain
+from gateway.pipeline.guard import Guarded
+from gateway.pipeline.reader import Reader
 from gateway.services import Clock, Spawn
 
 
@@ -61,7 +61,8 @@ class Exchange:
     """
     A prepared request. `async for` gives its batches; `async with` puts it away.
 
-    Leaving the block before the ending means that the client has gone.
+    Leaving the block before the ending means that the client has gone. `put_away` is called
+    when the last turn has been told, which may be later.
     """
 
     call: Call
@@ -74,8 +75,19 @@ class Exchange:
     leave_seconds: float
     spawn: Spawn
     logger: Logger
+    put_away: Callable[[], None] = attrs.field(init=False, default=lambda: None)
     _closing: asyncio.Task[list[Event]] | None = attrs.field(init=False, default=None)
     _failed: Error | None = attrs.field(init=False, default=None)
+
+    @property
+    def ending(self) -> Finish | Error | None:
+        """How the answer ended for the client; None while it goes on."""
+        return self.segment.chain.ending
+
+    @property
+    def unmet(self) -> str:
+        """The field that the answer does not meet, or ""; known before anything is shown."""
+        return self.asked.unmet
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,6 +153,7 @@ class Exchange:
     async def _close(self) -> None:
         """Tell every turn how it ended, from Letta's side up."""
         async with AsyncExitStack() as stack:  # if it is cancelled, the rest are told all the same
+            stack.callback(self.put_away)
             for turn in self.turns:
                 stack.push_async_callback(self._tell, turn)
             await self.segment.reader.aclose()

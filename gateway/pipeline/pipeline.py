@@ -7,22 +7,31 @@ surface; `begin` is the only way to an answer.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from gateway.asked import Asked, Upstream
 from gateway.call import Call, Model
-from gateway.chain import Chain
 from gateway.errors import Reject, StartError
 from gateway.events import Event
-from gateway.exchange import Exchange, Segment
-from gateway.guard import Guarded, Tally
+from gateway.pipeline.asked import Asked, Upstream
+from gateway.pipeline.chain import Chain
+from gateway.pipeline.exchange import Exchange, Segment
+from gateway.pipeline.guard import Guarded, Tally
+from gateway.pipeline.reader import Reader
+from gateway.pipeline.watch import CONTAINED, current_task, unwatched, watch_tasks
+from gateway.pipeline.wrapped import Wrapped
 from gateway.plugin import Plugin, Turn
-from gateway.reader import Reader
 from gateway.services import Context, Services, Spawn
-from gateway.wrapped import Wrapped
 
 
 if TYPE_CHECKING:
@@ -45,33 +54,85 @@ class Step:
 
     def begin(self, context: Context, logger: Logger) -> Guarded:
         """Its turn for one request, guarded."""
-        try:
-            turn = self.plugin.begin(context)
-            if not isinstance(turn, Turn):
-                raise TypeError(f"begin() gave {type(turn).__name__} and not a Turn")
-        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
-            guarded = self._guarded(Turn(), logger)
-            guarded.pass_by(exc)
-            return guarded
-        return self._guarded(turn, logger)
+        guarded = self._guarded(logger)
+        guarded.begin(lambda: self.plugin.begin(context))
+        return guarded
 
     async def models(
         self, context: Context, found: Sequence[Model], logger: Logger
     ) -> Sequence[Model]:
         """What the plugin makes of the models found above it."""
+        guarded = self._guarded(logger)
         try:
-            models = await self.plugin.models(context, found)
+            models = await guarded.worker.run(self.plugin.models, context, found)
             if not all(isinstance(model, Model) for model in models):
                 raise TypeError("models() gave something that is not a Model")
             return models
         except Reject:
             raise
-        except Exception as exc:  # noqa: BLE001
-            self._guarded(Turn(), logger).pass_by(exc)
+        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+            guarded.pass_by(exc)
             return found
+        finally:
+            guarded.worker.leave()
 
-    def _guarded(self, turn: Turn, logger: Logger) -> Guarded:
-        return Guarded(self.id, turn, self.bypass, self.tally, logger)
+    def chat(self, call: Call, logger: Logger) -> str:
+        """The chat that the plugin knows the request to name."""
+        guarded = self._guarded(logger)
+        try:
+            return self.plugin.chat(call)
+        except Reject:
+            raise
+        except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
+            guarded.pass_by(exc)
+            return ""
+        finally:
+            guarded.worker.leave()
+
+    def _guarded(self, logger: Logger) -> Guarded:
+        return Guarded(self.id, Turn(), self.bypass, self.tally, logger)
+
+
+class Answers(Protocol):
+    """Where surfaces get answers from: a pipeline, or whatever chooses one."""
+
+    @property
+    def keepalive(self) -> float:
+        """Seconds of silence after which an exchange gives an empty batch."""
+
+    @property
+    def cancel_on_leave(self) -> bool:
+        """Whether a run is cancelled when its client leaves."""
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Its plugins are not closed while the block lasts."""
+
+    async def chat(self, call: Call, context: Context) -> str:
+        """As `Pipeline.chat`."""
+
+    async def begin(self, call: Call, context: Context) -> Exchange:
+        """As `Pipeline.begin`."""
+
+    async def models(self, context: Context) -> Sequence[Model]:
+        """As `Pipeline.models`."""
+
+
+@asynccontextmanager
+async def lifespans(
+    steps: Sequence[Step], services: Sequence[Services], logger: Logger
+) -> AsyncIterator[None]:
+    """
+    Open every plugin in order, each with services of its own; close in reverse.
+
+    Raises:
+        StartError: One of them cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        watch_tasks()
+        for step, given in zip(steps, services, strict=True):
+            own = attrs.evolve(given, spawn=unwatched(given.spawn))
+            await stack.enter_async_context(_Open(step, own, logger))
+        yield
 
 
 @attrs.frozen
@@ -99,10 +160,7 @@ class Pipeline:
         Raises:
             StartError: One of them cannot be opened.
         """
-        async with AsyncExitStack() as stack:
-            for step, own in zip(self.steps, services, strict=True):
-                with _starting(step):
-                    await stack.enter_async_context(step.plugin.lifespan(own))
+        async with lifespans(self.steps, services, self.logger):
             yield
 
     async def models(self, context: Context) -> Sequence[Model]:
@@ -111,6 +169,19 @@ class Pipeline:
         for step in self.steps:
             found = await step.models(context, found, self.logger)
         return found
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Whoever opened its plugins decides how long they are."""
+        return nullcontext()
+
+    async def chat(self, call: Call, context: Context) -> str:
+        """
+        The chat that a request names, or "".
+
+        Raises:
+            Reject: It is named in a way that cannot be.
+        """
+        return next((chat for step in self.steps if (chat := step.chat(call, self.logger))), "")
 
     async def begin(self, call: Call, context: Context) -> Exchange:
         """
@@ -165,11 +236,46 @@ class Pipeline:
         return Segment(reader, Chain(turns), context.clock, self.logger)
 
 
+@attrs.define
+class _Open:
+    """A plugin's lifespan. How it closes is its own matter: the others close all the same."""
+
+    step: Step
+    services: Services
+    logger: Logger
+    _lifespan: AbstractAsyncContextManager[None] = attrs.field(init=False)
+
+    async def __aenter__(self) -> None:
+        with _starting(self.step):
+            self._lifespan = self.step.plugin.lifespan(self.services)
+            await self._lifespan.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        cancels = current_task().cancelling()
+        try:
+            await self._lifespan.__aexit__(kind, exc, traceback)
+        except CONTAINED as raised:
+            if current_task().cancelling() > cancels:
+                raise
+            if raised is not exc:
+                self.step.tally.failures += 1
+                text = "plugin {} failed when it was closed"
+                self.logger.opt(exception=raised).error(text, self.step.id)
+
+
 @contextmanager
 def _starting(step: Step) -> Iterator[None]:
     """Whatever keeps a plugin from its start is told with its name."""
+    cancels = current_task().cancelling()
     try:
         yield
-    except Exception as exc:
+    except CONTAINED as exc:
+        if current_task().cancelling() > cancels:
+            raise
         why = str(exc) if isinstance(exc, StartError) else f"{type(exc).__name__}: {exc}"
         raise StartError(f"The plugin '{step.id}' cannot start: {' '.join(why.split())}") from exc

@@ -7,13 +7,13 @@ import attrs
 import loguru
 import pytest
 
-from gateway.chain import Chain
 from gateway.events import Event, Finish, Ping, TextDelta
-from gateway.exchange import Segment
+from gateway.pipeline.chain import Chain
+from gateway.pipeline.exchange import Segment
+from gateway.pipeline.reader import Reader
+from gateway.pipeline.wrapped import Wrapped
 from gateway.plugin import Context, NoConfig, Plugin, Turn
-from gateway.reader import Reader
 from gateway.testing.kit import ManualClock, assert_grammar
-from gateway.wrapped import Wrapped
 from tests.gateway.lane import (
     FAILED,
     USAGE,
@@ -165,7 +165,7 @@ class TestFlow:
 
         made = wrapped(noting, [text("a")], asyncio.Event())
         flow = aiter(made.wrapped)
-        assert await anext(flow) == (text("a"),)
+        assert await anext(flow) == [text("a")]
         await flow.aclose()
         assert closed == [1]
         assert made.run.closed

@@ -7,10 +7,19 @@ import pytest
 
 from gateway.call import Call
 from gateway.errors import Reject, StoreError
-from gateway.events import Error, Finish, TextDelta, Usage
-from gateway.guard import Guarded
+from gateway.events import (
+    Error,
+    Finish,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    ToolResult,
+    Usage,
+)
+from gateway.pipeline.guard import Guarded
 from gateway.plugin import Turn
-from tests.gateway.lane import FAILED, KEPT, Broken, Holding, guarded, logged, text
+from gateway.testing.kit import assert_grammar
+from tests.gateway.lane import FAILED, KEPT, USAGE, Broken, Holding, guarded, logged, text
 
 
 PLUGIN_FAILED = Error(500, "server_error", "plugin_failed", "The plugin 'p' failed.")
@@ -137,15 +146,33 @@ class TestPrepare:
     @pytest.mark.parametrize("bypass", [False, True])
     async def test_cancellation_passes(self, bypass):
         """It is no failure."""
+        begun = asyncio.Event()
 
-        class Cancelled(Turn):
+        class Waiting(Turn):
             async def prepare(self, call):
-                raise asyncio.CancelledError
+                begun.set()
+                await asyncio.Event().wait()
 
-        turn = guarded(Cancelled(), bypass=bypass)
+        turn = guarded(Waiting(), bypass=bypass)
+        task = asyncio.create_task(turn.prepare(KEPT))
+        await begun.wait()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await turn.prepare(KEPT)
+            await task
         assert turn.tally.failures == 0
+
+    @pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
+    async def test_what_would_take_others_along(self, raised):
+        """A cancellation that nobody has asked for is a failure, and so is an exit."""
+
+        class Leaving(Turn):
+            async def prepare(self, call):
+                raise raised
+
+        with logged(), pytest.raises(Reject, match="'p' failed"):
+            await guarded(Leaving()).prepare(KEPT)
+        with logged():
+            assert await guarded(Leaving(), bypass=True).prepare(KEPT) is KEPT
 
 
 class TestFeed:
@@ -233,6 +260,125 @@ class TestFeed:
                 return [Finish("length")]
 
         assert guarded(Changing()).feed(Finish()) == [Finish("length")]
+
+
+@attrs.define
+class Giving(Turn):
+    """Gives what it is told to for a text, and passes on the rest."""
+
+    gives: object
+    held: list[object] = attrs.field(factory=list)
+
+    def feed(self, event):
+        return self.gives if isinstance(event, TextDelta) else [event]
+
+    def flush(self):
+        return self.held
+
+
+BREAKS = [
+    [text("")],
+    [ToolArgsDelta("c", "{}")],
+    [Usage(1, 1)],
+    [Usage(1, 1), text("a")],
+    [ToolCallStart("c", "f"), ToolCallStart("c", "f")],
+    [ToolResult("c", "done")],
+]
+
+
+class TestGrammar:
+    @pytest.mark.parametrize("gives", BREAKS, ids=str)
+    def test_fail(self, gives):
+        """What stands where it may not is this plugin's failure; what came before it stands."""
+        turn = guarded(Giving(gives))
+        with logged() as lines:
+            out = turn.feed(text("a"))
+        assert out[-1] == PLUGIN_FAILED
+        assert_grammar(out)
+        assert turn.tally.failures == len(lines) == 1
+        assert "plugin p failed, on_failure: fail" in lines[0]
+
+    @pytest.mark.parametrize("gives", BREAKS, ids=str)
+    def test_bypass(self, gives):
+        """It does not go on; the event does, and so does the rest of the answer."""
+        turn = guarded(Giving(gives), bypass=True)
+        with logged() as lines:
+            out = turn.feed(text("a"))
+        out += [*turn.feed(text("b")), *turn.flush(), *turn.feed(USAGE), *turn.feed(Finish())]
+        assert_grammar(out)
+        assert out[-4:] == [text("a"), text("b"), USAGE, Finish()]
+        assert turn.tally.failures == len(lines) == 1
+
+    def test_what_follows_an_ending(self):
+        """The answer is over, whoever has ended it."""
+        turn = guarded(Giving([Finish(), text("more")]))
+        with logged() as lines:
+            assert turn.feed(text("a"))[0] == Finish()
+        assert "TextDelta after the ending" in lines[0]
+
+    def test_usage_twice(self):
+        """A plugin that tells its own lets Letta's go on as well."""
+        turn = guarded(Giving([text("a")], held=[USAGE]), bypass=True)
+        assert turn.flush() == [USAGE]
+        with logged() as lines:
+            assert turn.feed(Usage(7, 7)) == []
+        assert turn.feed(Finish()) == [Finish()]
+        assert "Usage after Usage" in lines[0]
+
+    def test_what_a_failed_turn_has_kept(self):
+        """A call whose beginning is lost does not go on without it."""
+
+        class Keeping(Turn):
+            def feed(self, event):
+                if isinstance(event, TextDelta):
+                    raise Broken
+                return [] if isinstance(event, ToolCallStart) else [event]
+
+        turn = guarded(Keeping(), bypass=True)
+        turn.feed(ToolCallStart("c", "f"))
+        with logged():
+            assert turn.feed(text("a")) == [text("a")]
+        assert turn.feed(ToolArgsDelta("c", "{}")) == []
+        assert turn.feed(Finish()) == [Finish()]
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
+@pytest.mark.parametrize("where", ["feed", "flush", "due", "release"])
+def test_what_would_take_others_along(where, raised):
+    """An exit, or a cancellation that nobody has asked for, is a failure like any other."""
+
+    class Leaving(Holding):
+        def due(self):
+            if where == "due":
+                raise raised
+            return 7.0
+
+    def leave(*_):
+        raise raised
+
+    turn = guarded(Leaving(), bypass=True)
+    if where != "due":
+        setattr(Leaving, where, leave)
+    with logged() as lines:
+        turn.feed(text("a"))
+        if turn.due() is not None:
+            turn.release(7.0)
+        turn.flush()
+        assert turn.feed(Finish())[-1] == Finish()
+    assert turn.tally.failures == 1
+    assert lines
+
+
+class TestBlocking:
+    def test_a_turn_that_keeps_the_process(self, monkeypatch):
+        """It is named, once a request; the answer goes on."""
+        monkeypatch.setattr("gateway.pipeline.watch.BLOCKING_SECONDS", 0.0)
+        turn = guarded(Turn())
+        with logged() as lines:
+            assert [*turn.feed(text("a")), *turn.feed(text("b"))] == [text("a"), text("b")]
+        assert turn.tally.blocked == 2
+        assert len(lines) == 1
+        assert "plugin p has blocked everything for" in lines[0]
 
 
 class TestFlush:
@@ -356,7 +502,7 @@ class TestClosing:
 
     async def test_settle_is_bounded(self, monkeypatch):
         """A plugin cannot keep the client waiting."""
-        monkeypatch.setattr("gateway.guard.CLOSING_SECONDS", 0.01)
+        monkeypatch.setattr("gateway.pipeline.guard.CLOSING_SECONDS", 0.01)
 
         class Slow(Turn):
             async def settle(self):

@@ -249,23 +249,31 @@ class Opening(Plugin[NoConfig]):
 
     log: list[str]
     name: str
-    raises: bool = False
+    broken: str = ""
+    untidy: str = ""
+    swallows: str = ""
+    raised: type[BaseException] = Broken
     config: NoConfig = attrs.field(factory=NoConfig)
 
     @asynccontextmanager
     async def lifespan(self, services: Services) -> AsyncIterator[None]:
         assert services.store == self.name  # type: ignore[comparison-overlap]
-        if self.raises:
-            raise Broken
+        if self.name == self.broken:
+            raise self.raised
         self.log.append(f"open {self.name}")
         try:
             yield
+        except StartError:
+            if self.name != self.swallows:
+                raise
         finally:
             self.log.append(f"close {self.name}")
+        if self.name == self.untidy:
+            raise self.raised
 
 
-def opening(log: list[str], *names: str, broken: str = "") -> tuple[Pipeline, list[Services]]:
-    steps = [step(Opening(log, name, name == broken), name) for name in names]
+def opening(log: list[str], *names: str, **how: Any) -> tuple[Pipeline, list[Services]]:
+    steps = [step(Opening(log, name, **how), name) for name in names]
     pipeline = Pipeline(steps, Scripted([]), lambda work: work.close(), loguru.logger)
     services = [
         Services(letta=None, store=name, clock=LoopClock(), logger=None, spawn=None)  # type: ignore[arg-type]
@@ -291,6 +299,35 @@ class TestLifespan:
             async with pipeline.lifespan(services):
                 pass
         assert log == ["open a", "open b", "close b", "close a"]
+
+    @pytest.mark.parametrize("raised", [Broken, SystemExit, asyncio.CancelledError])
+    async def test_one_that_fails_to_close(self, raised):
+        """It is named; the others close all the same."""
+        log: list[str] = []
+        pipeline, services = opening(log, "a", "b", untidy="b", raised=raised)
+        with logged() as lines:
+            async with pipeline.lifespan(services):
+                pass
+        assert log == ["open a", "open b", "close b", "close a"]
+        assert "plugin b failed when it was closed" in lines[0]
+        assert pipeline.steps[1].tally.failures == len(lines) == 1
+
+    async def test_one_that_swallows_what_stops_the_start(self):
+        """The start has failed, whatever a plugin makes of that."""
+        log: list[str] = []
+        pipeline, services = opening(log, "a", "b", broken="b", swallows="a")
+        with pytest.raises(StartError, match="'b' cannot start: Broken"):
+            async with pipeline.lifespan(services):
+                pass
+        assert log == ["open a", "close a"]
+
+    @pytest.mark.parametrize("raised", [SystemExit, asyncio.CancelledError])
+    async def test_one_that_would_take_the_process_along(self, raised):
+        """It cannot start, and is named."""
+        pipeline, services = opening([], "a", broken="a", raised=raised)
+        with pytest.raises(StartError, match=f"'a' cannot start: {raised.__name__}"):
+            async with pipeline.lifespan(services):
+                pass
 
 
 @attrs.define

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from gateway import reader as module
 from gateway.events import Event
-from gateway.reader import Alarm, Reader
+from gateway.pipeline import reader as module
+from gateway.pipeline.reader import Alarm, Reader
 from gateway.services import LoopClock
 from gateway.testing.kit import ManualClock
 from tests.gateway.lane import Broken, Said, ScriptedRun, text, until
