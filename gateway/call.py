@@ -6,12 +6,13 @@ on a changed copy (`attrs.evolve`); what comes out at the end is what Letta is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from gateway.events import Event
+from gateway.settings import NO_SETTINGS, Settings
 
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
@@ -36,7 +37,14 @@ READ_BY_LETTA = ("anthropic/", "bedrock/", "minimax/")
 
 @attrs.frozen
 class Agent:
-    """A Letta agent, as far as a request needs to know it. `created` is in Unix seconds."""
+    """
+    A Letta agent, as far as a request needs to know it. `created` is in Unix seconds.
+
+    Without `parallel_tools` Letta keeps only the first of several calls in a step, although
+    its token stream shows them all. An older type that `forgets` begins anew with each
+    request (`message_buffer_autoclear`); others have their conversations. `carries` are the
+    names of those `Settings` that a conversation can take to its model: see `Settings.asked`.
+    """
 
     id: str
     name: str
@@ -46,6 +54,9 @@ class Agent:
     model: str = ""
     hidden: bool = False
     created: int = 0
+    parallel_tools: bool = True
+    forgets: bool = False
+    carries: frozenset[str] = frozenset()
 
     @property
     def older(self) -> bool:
@@ -105,6 +116,8 @@ class Message:
     """
     One message of the client's history, or one that Letta is sent.
 
+    `failed` marks the result of a tool that failed.
+
     `otid` is an id of our own choice (a UUID) that Letta keeps with what it is sent, so that
     one can ask later whether it was kept at all.
     """
@@ -114,6 +127,7 @@ class Message:
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    failed: bool = False
     otid: str | None = None
 
     @property
@@ -132,16 +146,61 @@ class Tool:
 
 
 @attrs.frozen
+class ToolChoice:
+    """Whether the agent may, must or must not call the client's tools; `name`: it must, this."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    name: str | None = None
+
+
+@attrs.frozen
+class ToolAnswer:
+    """What became of a pending call: its result or, where not `ok`, why there is none."""
+
+    call_id: str
+    parts: tuple[Part, ...]
+    ok: bool = True
+
+
+@attrs.frozen
+class Pending:
+    """Calls that an agent waits for; `request` is the id of the Letta message that asks."""
+
+    request: str
+    calls: tuple[ToolCall, ...]
+
+
+@attrs.frozen
+class Proxy:
+    """A tool at Letta that stands for a client's; `used` is when it was, in Unix seconds."""
+
+    id: str
+    name: str
+    used: float
+
+
+@attrs.frozen
 class Conversation:
     """
     Where at Letta the turn takes place.
 
     `id` is `conv-…`, or `default` for the agent's own. One that is not kept is a scratch
     one: its run is cancelled as soon as nobody reads it, and it is deleted afterwards.
+    `settings` are those of the client's that it was made with: the agent's model has them.
     """
 
     id: str
     keep: bool = True
+    settings: Settings = NO_SETTINGS
+
+
+@attrs.frozen
+class Placed:
+    """A conversation as Letta lists it; `used` is when it last was, in Unix seconds."""
+
+    id: str
+    summary: str
+    used: float
 
 
 @attrs.frozen
@@ -151,10 +210,21 @@ class Reply:
 
     `reasoning` names the delta fields that carry reasoning (none hides it). `ignored` are
     the request's fields that nothing honours: a plugin that honours one takes it out.
+    `functions` asks for OpenAI's older form of tool calls.
+
+    `open_webui` names the frames of Open WebUI's own that a stream carries: `status` for
+    `Status`, `tools` for the tools that Letta runs. No other client knows what they are.
     """
 
     reasoning: tuple[str, ...] = ("reasoning_content", "reasoning")
     ignored: tuple[str, ...] = ()
+    functions: bool = False
+    open_webui: tuple[Literal["status", "tools"], ...] = ()
+
+    def honouring(self, fields: Collection[str]) -> Reply:
+        """The same, and these fields are not ignored."""
+        ignored = tuple(name for name in self.ignored if name not in fields)
+        return attrs.evolve(self, ignored=ignored)
 
 
 @attrs.frozen
@@ -165,6 +235,20 @@ class Call:
     `messages` is the client's whole history. `input` is what Letta is sent of it, once a
     plugin has decided that. `answer`, if set, is played instead of asking Letta at all; it
     obeys `gateway.grammar`. `headers` have lower-case names and carry no credentials.
+
+    `pipeline` is the one that answers, where there are several.
+
+    `tools`, `choice` and `parallel` are what the client asks for. `offered` are the tools
+    that Letta is told the client can run; if `lent`, the agent has them as tools of its own.
+    `answers` is what becomes of calls that are pending there: they go out ahead of the
+    input, in the same request (but see `gateway.letta.wire`). While `must_call` is
+    set, nothing is shown before one of these tools is called; an answer that ends without
+    is shown only if no turn wants to ask again.
+
+    `settings` are what the client asks of the agent's model; the `conversation` says which of
+    them reached it. While `must_fit` is set, nothing is shown before the ending or a call of
+    the client's tools; it is asked of a whole answer whether that is what was asked for, and
+    as with `must_call` Letta may then be asked again. It must not fail, nor take long.
     """
 
     model: str
@@ -172,10 +256,19 @@ class Call:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     body: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     stream: bool = False
+    pipeline: str = ""
     agent: Agent | None = None
     conversation: Conversation | None = None
     input: tuple[Message, ...] = ()
     tools: tuple[Tool, ...] = ()
+    choice: ToolChoice = ToolChoice()
+    parallel: bool = True
+    offered: tuple[Tool, ...] = ()
+    lent: bool = False
+    answers: tuple[ToolAnswer, ...] = ()
+    must_call: frozenset[str] = frozenset()
+    settings: Settings = NO_SETTINGS
+    must_fit: Callable[[Sequence[Event]], bool] | None = attrs.field(default=None, repr=False)
     streaming: Literal["tokens", "steps"] = "tokens"
     reply: Reply = Reply()
     answer: tuple[Event, ...] | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import httpx
 from letta_client import (
-    APIConnectionError,
     APIStatusError,
     AsyncLetta,
     DefaultAsyncHttpxClient,
@@ -17,11 +17,14 @@ from letta_client import (
     omit,
 )
 from letta_client.types import AgentState
-from loguru import logger as log
 
-from gateway.call import Agent, Call
+from gateway.call import OWN_CONVERSATIONS, Agent, Call, Pending, Placed, ToolCall
 from gateway.letta import failures
-from gateway.letta.run import LettaRun
+from gateway.letta.decode import Frame, calls_of, word
+from gateway.letta.run import LettaRun, Recorder
+from gateway.letta.settings import carries_of, conversation_settings
+from gateway.letta.tools import ProxyTools
+from gateway.settings import NO_SETTINGS, Settings
 
 
 if TYPE_CHECKING:
@@ -30,6 +33,16 @@ if TYPE_CHECKING:
 # How far back a message that may have been kept is looked for: a run of many steps keeps
 # about a hundred, and it is the newest or the one before.
 LOOK_BACK = 200
+
+PAGE = 100
+
+# Of one conversation, or of an agent and all its conversations: enough to find the last that
+# ended, before which nothing can be going on.
+RUNS = 50
+ENDED = frozenset({"completed", "failed"})
+
+# Of one agent: more than any model can choose from.
+MOST_TOOLS = 1000
 
 # Letta closes a connection that has been idle for 5 s. A message that is sent in that moment
 # is lost, and is not sent again: the gateway closes first.
@@ -56,19 +69,30 @@ class LettaAPI:
     reading: AsyncLetta
     read_seconds: float
     logger: Logger
+    recorder: Recorder | None = None
 
     def ask(self, call: Call) -> LettaRun:
         """The answer to `call`; the request is sent when it is read."""
-        return LettaRun(self.client, call, self.read_seconds, self.logger)
+        return LettaRun(self.client, call, self.read_seconds, self.logger, self.recorder)
 
     async def ping(self) -> None:
         """Return if Letta answers and takes the gateway's key."""
-        with _rejects():
+        with failures.rejects():
             await self.client.agents.list(limit=1)
+
+    @property
+    def proxies(self) -> ProxyTools:
+        """Tools that stand for a client's."""
+        return ProxyTools(self.reading)
+
+    async def version(self) -> str:
+        """Which version Letta says it is; empty if it says nothing."""
+        with failures.rejects():
+            return str((await self.reading.health()).version or "")
 
     async def agents(self, *, tags: Sequence[str] = ()) -> Sequence[Agent]:
         """All agents, oldest first, every page."""
-        with _rejects():
+        with failures.rejects():
             listing = self.reading.agents.list(
                 order="asc",
                 limit=100,
@@ -80,7 +104,7 @@ class LettaAPI:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """The agent with this id, or None."""
-        with _rejects():
+        with failures.rejects():
             try:
                 state = await self.reading.agents.retrieve(agent_id, include=["agent.tags"])
                 return agent_of(state)
@@ -89,23 +113,61 @@ class LettaAPI:
                     return None
                 raise
 
-    async def create_conversation(self, agent_id: str, *, summary: str) -> str:
+    async def create_conversation(
+        self, agent_id: str, *, summary: str, settings: Settings = NO_SETTINGS
+    ) -> str:
         """Make an empty conversation and return its id."""
-        with _rejects():
-            made = await self.client.conversations.create(agent_id=agent_id, summary=summary)
+        more: dict[str, Any] = {}
+        with failures.rejects():
+            if settings.asked:  # the agent's own are repeated, so they must be the newest
+                state = await self.reading.agents.retrieve(agent_id)
+                more = conversation_settings(_of_model(state), settings)
+            made = await self.client.conversations.create(
+                agent_id=agent_id, summary=summary, **more
+            )
             return made.id
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; one that is not there is no error."""
-        with _rejects():
+        with failures.rejects():
             try:
                 await self.reading.conversations.delete(conversation_id)
             except NotFoundError:
                 return
 
+    async def conversations(self, *, summary: str) -> Sequence[Placed]:
+        """All conversations whose summary begins with this, of any agent."""
+        found: list[Placed] = []
+        with failures.rejects():
+            while True:
+                after = found[-1].id if found else omit
+                page = await self.reading.conversations.list(
+                    summary_search=summary, limit=PAGE, after=after, order="asc"
+                )
+                found += [placed_of(conversation) for conversation in page]
+                if len(page) < PAGE:
+                    return [placed for placed in found if placed.summary.startswith(summary)]
+
+    async def pending(self, agent_id: str, conversation_id: str) -> Pending | None:
+        """The calls that the agent waits for in this conversation."""
+        with failures.rejects():
+            page = await self.reading.conversations.messages.list(
+                conversation_id,
+                limit=1,
+                order="desc",
+                agent_id=agent_id if conversation_id == "default" else omit,
+            )
+            return pending_of(page.items)
+
+    async def tool_names(self, agent_id: str) -> Sequence[str]:
+        """The names of the agent's own tools."""
+        with failures.rejects():
+            page = await self.reading.agents.tools.list(agent_id, limit=MOST_TOOLS)
+            return [tool.name for tool in page.items if tool.name]
+
     async def kept(self, agent_id: str, conversation_id: str, otid: str) -> bool:
         """Whether Letta has kept the message that was sent with this `otid`."""
-        with _rejects():
+        with failures.rejects():
             page = await self.reading.conversations.messages.list(
                 conversation_id,
                 limit=LOOK_BACK,
@@ -113,6 +175,25 @@ class LettaAPI:
                 agent_id=agent_id if conversation_id == "default" else omit,
             )
             return any(getattr(message, "otid", None) == otid for message in page.items)
+
+    async def unsettled(self, agent_id: str, conversation_id: str) -> Mapping[str, str]:
+        """The newest runs of a conversation whose end Letta does not tell, and their status."""
+        default = conversation_id == "default"
+        with failures.rejects():
+            page = await self.reading.runs.list(
+                agent_id=agent_id,
+                conversation_id=omit if default else conversation_id,
+                limit=RUNS,
+                order="desc",
+            )
+            newest = [(run.id, str(run.status), run.conversation_id) for run in page.items]
+        here = ((run, status) for run, status, place in newest if not (default and place))
+        return dict(takewhile(lambda run: run[1] not in ENDED, here))
+
+    async def cancel(self, agent_id: str, run_ids: Sequence[str]) -> None:
+        """Cancel runs of an agent. What has ended is no error."""
+        with failures.rejects():
+            await self.client.agents.messages.cancel(agent_id, run_ids=list(run_ids))
 
 
 @asynccontextmanager
@@ -124,6 +205,7 @@ async def connect(
     read_seconds: float,
     max_connections: int,
     logger: Logger,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[LettaAPI]:
     """
     A client for as long as the gateway runs.
@@ -134,6 +216,7 @@ async def connect(
         connect_seconds: The longest to wait for a connection.
         read_seconds: The longest silence of a stream; Letta pings every 20 s.
         max_connections: Streams at once; more wait for a free connection.
+        recorder: Keeps the streams, if given.
     """
     timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds)
     limits = httpx.Limits(
@@ -146,32 +229,62 @@ async def connect(
         api_key=api_key, base_url=base_url, timeout=timeout, max_retries=0, http_client=http
     ) as client:
         reading = client.with_options(max_retries=2)
-        yield LettaAPI(client, reading, read_seconds, logger)
+        yield LettaAPI(client, reading, read_seconds, logger, recorder)
 
 
 def agent_of(state: AgentState) -> Agent:
     """The facts of an agent that the gateway needs."""
+    kind = str(state.agent_type)
     return Agent(
         id=state.id,
         name=state.name,
-        type=str(state.agent_type),
+        type=kind,
         description=state.description or "",
         tags=tuple(state.tags or ()),
         model=state.model or "",
         hidden=bool(state.hidden),
+        parallel_tools=_parallel(state),
+        forgets=bool(state.message_buffer_autoclear) and kind not in OWN_CONVERSATIONS,
+        carries=carries_of(_of_model(state)) if kind in OWN_CONVERSATIONS else frozenset(),
         created=int(state.created_at.timestamp()) if state.created_at else 0,
     )
 
 
-@contextmanager
-def _rejects() -> Iterator[None]:
-    """Letta's failures become answers that a client can be given."""
-    try:
-        yield
-    except APIStatusError as exc:
-        raise failures.as_reject(failures.from_status(exc.status_code, exc.body)) from exc
-    except APIConnectionError as exc:
-        raise failures.as_reject(failures.unreachable(failures.reason(exc))) from exc
-    except (AttributeError, TypeError, ValueError) as exc:  # letta-client does not look closely
-        log.opt(exception=exc).debug("what Letta said cannot be read")
-        raise failures.as_reject(failures.unreadable()) from exc
+def placed_of(conversation: Any) -> Placed:
+    """A conversation, and when it was last used."""
+    times = (conversation.last_message_at, conversation.updated_at, conversation.created_at)
+    used = next((time.timestamp() for time in times if time is not None), 0.0)
+    return Placed(conversation.id, conversation.summary or "", used)
+
+
+def pending_of(messages: Sequence[Any]) -> Pending | None:
+    """
+    The calls that a conversation's last message asks for; None if it asks for none.
+
+    Letta shows one message as several: what was thought and said before the calls, and these.
+    """
+    # Not by attributes: whatever letta-client cannot validate, it takes for another type.
+    frames = [message.model_dump() for message in messages]
+    asking = (each for each in frames if each.get("message_type") == "approval_request_message")
+    frame = next(asking, None)
+    return (
+        None
+        if frame is None
+        else Pending(word(frame.get("id")), tuple(map(_call, calls_of(frame))))
+    )
+
+
+def _of_model(state: AgentState) -> dict[str, Any]:
+    """What an agent says of its model; Letta has more models than letta-client knows."""
+    return state.model_dump(include={"model", "model_settings", "llm_config"}, warnings=False)
+
+
+def _call(call: Frame) -> ToolCall:
+    named = (word(call.get(field)) for field in ("tool_call_id", "name", "arguments"))
+    return ToolCall(*named)
+
+
+def _parallel(state: AgentState) -> bool:
+    # What the agent's model_settings say is not what Letta goes by.
+    settings: Any = state.llm_config
+    return settings is None or bool(settings.parallel_tool_calls)

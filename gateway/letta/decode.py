@@ -53,13 +53,16 @@ class Decoder:
     Reads the frames of one stream.
 
     `client_tools` are the names of the tools that the client offered: a pending call of any
-    other tool waits for somebody else's approval. `unknown` counts the message types that
-    were passed over.
+    other tool waits for somebody else's approval. Without `parallel` only the first call of
+    a step counts: the tokens show the others, and Letta drops them. `unknown` counts the
+    message types that were passed over.
     """
 
     client_tools: frozenset[str] = frozenset()
+    parallel: bool = True
     unknown: dict[str, int] = attrs.field(factory=dict)
     _calls: dict[str, bool] = attrs.field(factory=dict)
+    _first: dict[str, str] = attrs.field(factory=dict)
     _results: set[str] = attrs.field(factory=set)
     _pending: list[str] = attrs.field(factory=list)
     _stop: str | None = None
@@ -120,24 +123,29 @@ class Decoder:
 
     def _tool_call(self, frame: Frame) -> Iterator[Event]:
         for call in calls_of(frame):
-            yield from self._call(call, client_side=False)
+            # Older types begin with an approval request and go on with these.
+            client_side = self._calls.get(word(call.get("tool_call_id")), False)
+            yield from self._call(frame, call, client_side=client_side)
 
     def _approval_request(self, frame: Frame) -> Iterator[Event]:
         for call in calls_of(frame):
             name = word(call.get("name"))
             if name and name not in self.client_tools:
                 self._pending.append(name)
-            yield from self._call(call, client_side=name in self.client_tools)
+            yield from self._call(frame, call, client_side=name in self.client_tools)
 
-    def _call(self, call: Frame, *, client_side: bool) -> Iterator[Event]:
+    def _call(self, frame: Frame, call: Frame, *, client_side: bool) -> Iterator[Event]:
         call_id = word(call.get("tool_call_id"))
-        if not call_id:  # Letta drops such a call without a word, or waits for its approval
-            return
+        if not call_id or self._dropped(word(frame.get("step_id")), call_id):
+            return  # without an id Letta drops it without a word, or waits for its approval
         if call_id not in self._calls:
             self._calls[call_id] = client_side
             yield ToolCallStart(call_id, word(call.get("name")), client_side)
         if arguments := word(call.get("arguments")):
             yield ToolArgsDelta(call_id, arguments)
+
+    def _dropped(self, step: str, call_id: str) -> bool:
+        return not self.parallel and self._first.setdefault(step, call_id) != call_id
 
     def _tool_return(self, frame: Frame) -> Iterator[Event]:
         # With several returns the fields beside `tool_returns` can belong to different calls.

@@ -7,17 +7,20 @@ itself raises. Details that name the server's own paths or users are not passed 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from letta_client import APIConnectionError
+from letta_client import APIConnectionError, APIStatusError
+from loguru import logger
 
 from gateway.errors import LettaError, error_type
 from gateway.events import Error
 
 
 APPROVAL_CONFLICT = "waiting for approval"
+NOT_PENDING = ("No tool call is currently awaiting approval", "Invalid tool call IDs")
 
 # With these nothing has been sent. After any other failure Letta may have the message.
 NOT_SENT = (
@@ -106,6 +109,8 @@ def from_frame(frame: Mapping[str, Any], *, rolled_back: bool) -> Error:
     message, detail = str(frame.get("message") or ""), str(frame.get("detail") or "")
     if APPROVAL_CONFLICT in message or APPROVAL_CONFLICT in detail:
         return waiting_for_approval(())
+    if any(words in message or words in detail for words in NOT_PENDING):
+        return not_pending()
     if kind == "internal_error" and (said := _MODEL_STATUS.match(detail)):
         kind = _MODEL_STATUSES.get(said[1], "llm_error")
     status, code = _KINDS.get(kind, (502, "upstream_error"))
@@ -180,6 +185,12 @@ def waiting_for_approval(names: Sequence[str]) -> Error:
     return make(409, "pending_approval", message)
 
 
+def not_pending() -> Error:
+    """The results of tool calls came when Letta waits for others, or for none."""
+    message = "The agent does not wait for the results of these tool calls any more."
+    return make(400, "tool_call_not_pending", message, rolled_back=True)
+
+
 def unreachable(why: str) -> Error:
     """No connection; nothing has been sent."""
     return make(502, "upstream_unreachable", f"Letta cannot be reached: {why}.", rolled_back=True)
@@ -203,6 +214,12 @@ def nowhere() -> Error:
     return make(500, "no_conversation", message, rolled_back=True)
 
 
+def not_taken() -> Error:
+    """The request has only results of tool calls, and the pipeline no plugin that takes them."""
+    message = "These tool calls cannot be answered here, and nothing else is said."
+    return make(400, "tool_call_not_pending", message, rolled_back=True)
+
+
 def incomplete(why: str = "") -> Error:
     """The stream stopped without its ending: what became of the turn is not known."""
     message = "The stream from Letta broke off before its end."
@@ -214,6 +231,21 @@ def as_reject(error: Error) -> LettaError:
     return LettaError(
         error.status, error.code, error.message, type=error.type, retry=error.rolled_back
     )
+
+
+@contextmanager
+def rejects() -> Iterator[None]:
+    """What letta-client raises becomes an answer that a client can be given."""
+    try:
+        yield
+    except APIStatusError as exc:
+        raise as_reject(from_status(exc.status_code, exc.body)) from exc
+    except APIConnectionError as exc:
+        raise as_reject(unreachable(reason(exc))) from exc
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
+        # letta-client does not look closely at what it is given.
+        logger.opt(exception=exc).debug("what Letta said cannot be read")
+        raise as_reject(unreadable()) from exc
 
 
 def public(detail: str) -> str:

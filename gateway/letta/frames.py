@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -73,7 +73,7 @@ def _parsed(data: bytes) -> object:
         pass
     try:
         return json.loads(data)  # takes half a surrogate pair, as a model may cut it
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -85,9 +85,14 @@ class FrameStream(AsyncStream[Any]):
         BrokenFrame: A frame cannot be read. Those before it have been given.
     """
 
+    copy: Callable[[bytes], object] | None = None
+    """If set before the first read, it is given the bytes as they come. It must not fail."""
+
     async def __stream__(self) -> AsyncIterator[list[Mapping[str, Any]]]:
         reader = FrameReader()
         chunks = self.response.aiter_bytes()
+        if self.copy is not None:
+            chunks = _copied(chunks, self.copy)
         try:
             async for chunk in chunks:
                 yield reader.feed(chunk)
@@ -98,6 +103,14 @@ class FrameStream(AsyncStream[Any]):
                     return
         finally:
             await self.response.aclose()
+
+
+async def _copied(
+    chunks: AsyncIterator[bytes], copy: Callable[[bytes], object]
+) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        copy(chunk)
+        yield chunk
 
 
 async def _rest(chunks: AsyncIterator[bytes]) -> None:

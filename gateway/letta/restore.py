@@ -2,7 +2,9 @@
 
 Those agents answer through a tool's argument, and Letta streams the inside of its JSON
 string: escapes and all, and with many models parts of it or nothing. The stored message is
-whole. What is missing goes out escaped as well, so that it reads like the rest.
+whole. What is missing goes out escaped as well, so that it reads like the rest. Of the
+arguments of other tools it loses whatever comes after an object, and commas and names: so
+those of a client's tool go out when they are stored, all at once.
 """
 
 from __future__ import annotations
@@ -13,13 +15,33 @@ from typing import Protocol
 
 import attrs
 
-from gateway.events import Event, Finish, Ping, ReasoningDelta, TextDelta, Usage
+from gateway.events import (
+    Event,
+    Finish,
+    Ping,
+    ReasoningDelta,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    Usage,
+)
+
+
+@attrs.frozen
+class Said:
+    """
+    What Letta has stored of a run: the assistant's `texts` by message id, oldest first, and
+    the `arguments` of calls that wait for a client, by call id.
+    """
+
+    texts: Mapping[str, str] = attrs.field(factory=dict)
+    arguments: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Stored(Protocol):
-    """Asks Letta for the assistant texts of a run so far, by message id, oldest first."""
+    """Asks Letta what it has stored of a run so far."""
 
-    async def __call__(self) -> Mapping[str, str]: ...
+    async def __call__(self) -> Said: ...
 
 
 @attrs.define
@@ -38,6 +60,7 @@ class Restorer:
     _step: str = attrs.field(init=False, default="")
     _over: bool = attrs.field(init=False, default=False)
     _held: list[Event] = attrs.field(init=False, factory=list)
+    _arguments: dict[str, str] = attrs.field(init=False, factory=dict)
 
     async def complete(self, batch: Sequence[Event]) -> list[Event]:
         """The batch with what was missing before it."""
@@ -49,6 +72,11 @@ class Restorer:
             elif isinstance(event, Usage | Finish) and not self._over:
                 self._over = True
                 out += await self._missing("")
+            if isinstance(event, ToolCallStart) and event.client_side:
+                self._arguments[event.call_id] = ""
+            if isinstance(event, ToolArgsDelta) and event.call_id in self._arguments:
+                self._arguments[event.call_id] += event.json
+                continue
             if isinstance(event, TextDelta):
                 before = self._streamed.get(event.message, "")
                 self._streamed[event.message] = before + event.text
@@ -73,7 +101,8 @@ class Restorer:
     async def _missing(self, current: str) -> list[Event]:
         """What is missing of the steps that are over: of all but `current`."""
         missing: list[Event] = []
-        for message, text in (await self.stored()).items():
+        said = await self.stored()
+        for message, text in said.texts.items():
             if message == current or message in self._restored:
                 continue
             self._restored.add(message)
@@ -81,6 +110,10 @@ class Restorer:
             rest = remainder(streamed, text) if self.escaped else text.removeprefix(streamed)
             if rest:
                 missing.append(TextDelta(rest, message))
+        if not current:
+            whole = {**self._arguments, **said.arguments}
+            calls = [ToolArgsDelta(call_id, whole[call_id]) for call_id in self._arguments]
+            missing += [call for call in calls if call.json]
         return missing
 
 

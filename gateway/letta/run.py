@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import httpx
 from letta_client import APIConnectionError, APIStatusError, AsyncLetta
 
-from gateway.call import Call
+from gateway.call import Agent, Call
 from gateway.events import Error, Event
 from gateway.letta import failures
-from gateway.letta.decode import Decoder, as_text
+from gateway.letta.decode import Decoder, as_text, calls_of, word
 from gateway.letta.frames import BrokenFrame, FrameStream
-from gateway.letta.restore import Restorer
-from gateway.letta.wire import body_of, path_of
+from gateway.letta.restore import Restorer, Said
+from gateway.letta.wire import bodies_of, path_of
 
 
 if TYPE_CHECKING:
@@ -26,6 +26,22 @@ if TYPE_CHECKING:
 # Letta sends the first ping, which carries the run id, at once; a loaded server takes longer.
 RUN_ID_SECONDS = 30.0
 CANCEL_SECONDS = 10.0
+
+
+class Tape(Protocol):
+    """Takes the bytes of one stream as they come."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Some more of them. Does not wait and does not fail."""
+
+
+class Recorder(Protocol):
+    """Keeps what Letta streams."""
+
+    def keeping(
+        self, agent: Agent | None, path: str, body: Mapping[str, Any]
+    ) -> AbstractContextManager[Tape | None]:
+        """A tape for the answer to this request; it is complete when the block is left."""
 
 
 @attrs.define
@@ -40,6 +56,7 @@ class LettaRun:
     call: Call
     read_seconds: float
     logger: Logger
+    recorder: Recorder | None = None
     run_id: str | None = attrs.field(init=False, default=None)
     _decoder: Decoder = attrs.field(init=False)
     _known: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
@@ -49,8 +66,10 @@ class LettaRun:
     _restorer: Restorer | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._decoder = Decoder(frozenset(tool.name for tool in self.call.tools))
         agent = self.call.agent
+        offered = frozenset(tool.name for tool in self.call.offered)
+        parallel = agent is None or (agent.parallel_tools and not agent.older)
+        self._decoder = Decoder(offered, parallel=parallel)
         if agent is not None and agent.older and self.call.streaming == "tokens":
             self._restorer = Restorer(self._stored, self.call.escaped)
 
@@ -101,36 +120,70 @@ class LettaRun:
 
     async def _frames(self) -> AsyncGenerator[list[Mapping[str, Any]], None]:
         call = self.call
-        if self._cancelled:
-            self._decoder.fail(failures.from_stop_reason("cancelled", rolled_back=True))
+        if self._given_up():
             return
         if call.agent is None or call.conversation is None:
             self._decoder.fail(failures.nowhere())
             return
+        if _has_only_results(call):
+            self._decoder.fail(failures.not_taken())
+            return
+        path = path_of(call.agent, call.conversation)
+        *before, body = bodies_of(call, call.agent)
+        for each in before:
+            if refused := await self._refused(path, each):
+                yield refused
+                return
+        if self._given_up():
+            return
         self._sent = True
+        async with aclosing(self._posted(path, body)) as reads:
+            async for frames in reads:
+                if self.run_id is None:
+                    self._learn(frames)
+                yield frames
+
+    def _given_up(self) -> bool:
+        """Whether it was cancelled before the message was sent."""
+        if self._cancelled:
+            self._decoder.fail(failures.from_stop_reason("cancelled", rolled_back=True))
+        return self._cancelled
+
+    async def _posted(
+        self, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[list[Mapping[str, Any]], None]:
         stream = await self.client.post(
-            path_of(call.conversation),
-            body=body_of(call, call.agent, call.conversation),
+            path,
+            body=body,
             cast_to=object,
             stream=True,
             stream_cls=FrameStream,
             options={"follow_redirects": False},  # a message goes to the address that was set
         )
+        recorder, agent = self.recorder, self.call.agent
+        recording = nullcontext() if recorder is None else recorder.keeping(agent, path, body)
         async with stream:
-            async for frames in stream:
-                if self.run_id is None:
-                    self._learn(frames)
-                yield frames
+            with recording as tape:
+                stream.copy = None if tape is None else tape.feed
+                async for frames in stream:
+                    yield frames
+
+    async def _refused(self, path: str, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Send what must come before; the frames that say why Letta does not take it."""
+        async with aclosing(self._posted(path, body)) as reads:
+            frames = [frame async for batch in reads for frame in batch]
+        errors = {"error", "llm_api_error"}
+        return frames if errors & {str(frame.get("stop_reason")) for frame in frames} else []
 
     async def _completed(self, batch: list[Event]) -> list[Event]:
         return batch if self._restorer is None else await self._restorer.complete(batch)
 
-    async def _stored(self) -> Mapping[str, str]:
-        """The assistant texts that Letta has stored of this run."""
-        texts: dict[str, str] = {}
-        seen: set[tuple[str, str | None]] = set()
+    async def _stored(self) -> Said:
+        """What Letta has stored of this run."""
         if self.run_id is None:
-            return texts
+            return Said()
+        messages: list[Any] = []
+        seen: set[tuple[str, str | None]] = set()
         try:
             async for message in self.client.runs.messages.list(
                 self.run_id, order="asc", limit=100
@@ -139,11 +192,10 @@ class LettaRun:
                 if part in seen:
                     break  # the server does not page: it would go on for ever
                 seen.add(part)
-                if message.message_type == "assistant_message":
-                    texts[message.id] = as_text(message.content)
+                messages.append(message)
         except (APIConnectionError, APIStatusError) as exc:
             self.logger.warning("the stored messages of {} cannot be read: {}", self.run_id, exc)
-        return texts
+        return said_of(messages)
 
     def _learn(self, frames: list[Mapping[str, Any]]) -> None:
         runs = (frame.get("run_id") for frame in frames)
@@ -162,3 +214,17 @@ class LettaRun:
             case cause if isinstance(cause, failures.NOT_SENT):
                 return failures.unreachable(failures.reason(cause))
         return failures.incomplete()
+
+
+def _has_only_results(call: Call) -> bool:
+    """Whether there are results of tool calls that no plugin has taken, and nothing else."""
+    nothing = not call.input and not call.answers
+    return nothing and any(message.role == "tool" for message in call.messages)
+
+
+def said_of(messages: Sequence[Any]) -> Said:
+    """The texts of stored messages, and the arguments of calls that wait for a client."""
+    texts = {m.id: as_text(m.content) for m in messages if m.message_type == "assistant_message"}
+    asking = [m.model_dump() for m in messages if m.message_type == "approval_request_message"]
+    calls = [call for frame in asking for call in calls_of(frame)]
+    return Said(texts, {word(c.get("tool_call_id")): word(c.get("arguments")) for c in calls})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -12,7 +12,8 @@ from gateway.call import Reply
 from gateway.events import Error, Event, Finish, Usage
 from gateway.json_text import dumps
 from gateway.surfaces import openai_errors
-from gateway.surfaces.deltas import Deltas, Whole
+from gateway.surfaces.deltas import Deltas, Whole, finish_of
+from gateway.surfaces.open_webui import Frames
 
 
 DONE = b"data: [DONE]\n\n"
@@ -34,12 +35,14 @@ class Chunks:
     include_usage: bool = False
     created: int = attrs.field(factory=lambda: int(time.time()))
     _deltas: Deltas = attrs.field(init=False)
+    _frames: Frames | None = attrs.field(init=False)
     _usage: Usage | None = attrs.field(init=False, default=None)
     _head: bytes = attrs.field(init=False)
     _tail: bytes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._deltas = Deltas(self.reply)
+        self._frames = Frames(self.reply.open_webui) if self.reply.open_webui else None
         shared = dumps(_shared(self.id, "chat.completion.chunk", self.created, self.model))
         self._head = b"data: " + shared[:-1] + b',"choices":[{"index":0,"delta":'
         usage = b',"usage":null' if self.include_usage else b""
@@ -49,6 +52,8 @@ class Chunks:
         """The bytes of a batch; the ending brings `[DONE]`."""
         out: list[bytes] = []
         for event in batch:
+            if self._frames is not None:
+                out += self._framed(self._frames, event)
             delta = self._deltas.feed(event)
             if delta is not None:
                 out += (self._head, dumps(delta), self._tail)
@@ -60,8 +65,15 @@ class Chunks:
                 out += (b"data: ", dumps(openai_errors.of_event(event)), b"\n\n", DONE)
         return b"".join(out)
 
+    def _framed(self, frames: Frames, event: Event) -> Iterator[bytes]:
+        for frame in frames.feed(event):
+            chunk = _shared(self.id, "chat.completion.chunk", self.created, self.model)
+            yield b"data: " + dumps({**chunk, "choices": [], **frame}) + b"\n\n"
+
     def _finish(self, event: Finish) -> Sequence[bytes]:
-        tail = self._tail.replace(b"null}]", b'"' + event.reason.encode() + b'"}]', 1)
+        tail = self._tail.replace(
+            b"null}]", b'"' + finish_of(event, self.reply).encode() + b'"}]', 1
+        )
         out = [self._head, b"{}", tail]
         if self.include_usage and self._usage is not None:
             chunk = _shared(self.id, "chat.completion.chunk", self.created, self.model)
@@ -107,7 +119,7 @@ class Completion:
             "index": 0,
             "message": {**self._whole.message, "refusal": None},
             "logprobs": None,
-            "finish_reason": self._finish.reason,
+            "finish_reason": finish_of(self._finish, self.reply),
         }
         body = _shared(self.id, "chat.completion", self.created, self.model)
         body["choices"] = [choice]

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import cache
 
 from aiohttp import web
 
-from gateway.call import Call
+from gateway.errors import GatewayError
 from gateway.events import Error, Event
-from gateway.exchange import BROKEN, Exchange
+from gateway.once import Answer, Shared
+from gateway.pipeline.exchange import BROKEN
 from gateway.surfaces import openai_errors
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
-from gateway.web.request import Asking, asking_of, json_body
+from gateway.surfaces.coming import Coming
+from gateway.web.request import ONCE, Asking, asking_of, json_body
+from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
 
 
 IGNORED = "x-letta-gateway-ignored"
+UNMET = "x-letta-gateway-unmet"
+REPLAYED = "idempotent-replayed"
 FIELD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MOST_FIELDS = 20
 
@@ -27,42 +35,54 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     asking = asking_of(request)
     chat = parse(await json_body(request), asking.headers)
     asking.note(model=chat.call.model, stream=chat.call.stream)
-    exchange = await asking.pipeline.begin(chat.call, asking.context)
-    agent, place = exchange.call.agent, exchange.call.conversation
+    beginning = request.app[ONCE].begin(asking.answers, chat.call, asking.context)
+    async with Coming(beginning) as coming:
+        if not chat.call.stream:
+            return await _whole(await _begun(coming, asking), chat, asking)
+        if await coming.within(asking.answers.keepalive):
+            return await _stream(request, await _begun(coming, asking), chat)
+        return await _late(request, coming, chat)
+
+
+async def _begun(coming: Coming, asking: Asking) -> Answer:
+    answer = await coming.answer()
+    agent, place = answer.call.agent, answer.call.conversation
+    asking.note(pipeline=answer.call.pipeline or None)
     asking.note(agent=agent and agent.id, conversation=place and place.id)
-    async with exchange:
-        headers = _headers(exchange.call, asking)
-        if chat.call.stream:
-            return await _stream(request, exchange, chat, headers)
-        return await _whole(exchange, chat, headers, asking)
+    return answer
 
 
-def _headers(call: Call, asking: Asking) -> dict[str, str]:
+def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
     """Say what was sent and not used: an operator and a client both want to know."""
-    if not call.reply.ignored:
-        return {}
-    if "tools" in call.reply.ignored:
+    ignored = answer.call.reply.ignored
+    if "tools" in ignored:
         asking.logger.warning("the client's tools are not passed on to the agent")
     # Any key of the body may be among them, and not every text can be put into a header.
-    named = [name for name in call.reply.ignored if FIELD.fullmatch(name)]
-    return {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    named = [name for name in ignored if FIELD.fullmatch(name)]
+    headers = {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    if answer.unmet:
+        text = "the agent was asked twice, and its answer does not meet {}"
+        asking.logger.warning(text, answer.unmet)
+        headers[UNMET] = answer.unmet
+    if isinstance(answer, Shared) and answer.replayed:
+        asking.note(replayed=True)
+        headers[REPLAYED] = "true"
+    return headers
 
 
-async def _whole(
-    exchange: Exchange, chat: ChatRequest, headers: Mapping[str, str], asking: Asking
-) -> web.Response:
-    answer = Completion(_id(asking), chat.call.model, exchange.call.reply)
-    async for batch in exchange:
-        answer.add(batch)
+async def _whole(answer: Answer, chat: ChatRequest, asking: Asking) -> web.Response:
+    answer_id, created = _identity(answer, asking)
+    completion = Completion(answer_id, chat.call.model, answer.call.reply, created)
+    async for batch in answer:
+        completion.add(batch)
         asking.sent(batch)
-    if answer.error is not None:
-        return openai_errors.from_event(answer.error, headers)
-    return openai_errors.response(200, answer.body(), headers)
+    headers = _headers(answer, asking)
+    if completion.error is not None:
+        return openai_errors.from_event(completion.error, headers)
+    return openai_errors.response(200, completion.body(), headers)
 
 
-async def _stream(
-    request: web.Request, exchange: Exchange, chat: ChatRequest, headers: Mapping[str, str]
-) -> web.StreamResponse:
+async def _stream(request: web.Request, answer: Answer, chat: ChatRequest) -> web.StreamResponse:
     """
     The first batch decides the status: an error before anything else is an HTTP error.
 
@@ -70,20 +90,58 @@ async def _stream(
     out, and comments keep the connection alive.
     """
     asking = asking_of(request)
-    batches = aiter(exchange)
+    batches = aiter(answer)
     first = await anext(batches)
+    headers = _headers(answer, asking)
     if len(first) == 1 and isinstance(first[0], Error):
         asking.sent(first)
         return openai_errors.from_event(first[0], headers)
     response = EventStream(headers)
     await response.prepare(request)
-    chunks = Chunks(_id(asking), chat.call.model, exchange.call.reply, chat.include_usage)
+    chunks = _chunks(answer, chat, asking)
+    return await _rest(request, response, first, batches, lambda: chunks)
+
+
+async def _late(request: web.Request, coming: Coming, chat: ChatRequest) -> web.StreamResponse:
+    """It has not begun within the keepalive time: comments until then, and any error after."""
+    asking = asking_of(request)
+    response = EventStream({})
+    await response.prepare(request)
+    chunks = cache(lambda: _chunks(coming.begun, chat, asking))
+    return await _rest(request, response, (), _when_begun(coming, asking), chunks)
+
+
+async def _when_begun(coming: Coming, asking: Asking) -> AsyncGenerator[Sequence[Event], None]:
+    while not await coming.within(asking.answers.keepalive):
+        yield ()
+    try:
+        answer = await _begun(coming, asking)
+    except GatewayError as exc:
+        yield (Error(exc.status, exc.type, exc.code, exc.public),)
+        return
+    async for batch in answer:
+        yield batch
+
+
+async def _rest(
+    request: web.Request,
+    response: EventStream,
+    first: Sequence[Event],
+    batches: AsyncGenerator[Sequence[Event], None],
+    chunks: Callable[[], Chunks],
+) -> web.StreamResponse:
+    """The first batch, all that is still to come, and the end."""
+    asking = asking_of(request)
     try:
         await _send(first, chunks, response, asking)
         async for batch in batches:
             await _send(batch, chunks, response, asking)
     except (ConnectionError, TimeoutError):
         raise
+    except asyncio.CancelledError:
+        if not request.app[RUNNING].called_off():
+            raise
+        await _send((stopped(),), chunks, response, asking)
     except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
         asking.logger.opt(exception=exc).error("the stream failed")
         await _send((BROKEN,), chunks, response, asking)
@@ -92,11 +150,20 @@ async def _stream(
 
 
 async def _send(
-    batch: Sequence[Event], chunks: Chunks, response: EventStream, asking: Asking
+    batch: Sequence[Event], chunks: Callable[[], Chunks], response: EventStream, asking: Asking
 ) -> None:
-    await response.put(chunks.encode(batch))
+    await response.put(chunks().encode(batch) if batch else b"")
     asking.sent(batch)
 
 
-def _id(asking: Asking) -> str:
-    return f"chatcmpl-{asking.context.request_id}"
+def _chunks(answer: Answer | None, chat: ChatRequest, asking: Asking) -> Chunks:
+    answer_id, created = _identity(answer, asking)
+    call = chat.call if answer is None else answer.call
+    return Chunks(answer_id, chat.call.model, call.reply, chat.include_usage, created)
+
+
+def _identity(answer: Answer | None, asking: Asking) -> tuple[str, int]:
+    """The answer's id, and when it was made: the same for all that get the same answer."""
+    if isinstance(answer, Shared):
+        return f"chatcmpl-{answer.head.request_id}", answer.head.created
+    return f"chatcmpl-{asking.context.request_id}", int(time.time())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from gateway.call import Call, Reply, Tool
+from gateway.call import Call, Reply
 from gateway.surfaces.openai_messages import kind, messages_of, refuse
+from gateway.surfaces.openai_tools import offer_of
 
 
 LONGEST_MODEL = 512
+
+# Far deeper than anything that is meant, and not too deep for whoever writes it as JSON again.
+DEEPEST = 200
 
 # Read here or by a plugin; all other fields of OpenAI's are said to be ignored when sent.
 READ = frozenset(
@@ -46,20 +50,24 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
     """
     if not isinstance(body, dict):
         refuse("body", f"The body must be a JSON object, not {kind(body)}.", "invalid_type")
+    _shallow(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         refuse("model", "'model' must be text that names an agent.", "missing_model")
     if len(model) > LONGEST_MODEL:
         refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _single(body)
+    offer = offer_of(body)
     call = Call(
         model=model,
         messages=messages_of(body.get("messages")),
         headers=headers,
         body=body,
         stream=_flag(body, "stream"),
-        tools=_tools(body.get("tools")),
-        reply=Reply(ignored=ignored(body)),
+        tools=offer.tools,
+        choice=offer.choice,
+        parallel=body.get("parallel_tool_calls") is None or _flag(body, "parallel_tool_calls"),
+        reply=Reply(ignored=ignored(body), functions=offer.functions),
     )
     return ChatRequest(call, include_usage=_include_usage(body))
 
@@ -68,6 +76,19 @@ def ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that were sent and that nothing reads."""
     sent = [name for name, value in body.items() if name not in READ and value not in NOTHING]
     return tuple(sorted(sent, key=lambda name: name != "tools"))  # the one that matters first
+
+
+def _shallow(body: Mapping[str, Any]) -> None:
+    level: list[Any] = [body]
+    for _ in range(DEEPEST):
+        level = [each for one in level for each in _within(one) if isinstance(each, dict | list)]
+        if not level:
+            return
+    refuse("body", f"The body is nested deeper than {DEEPEST} levels.")
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _single(body: Mapping[str, Any]) -> None:
@@ -97,22 +118,3 @@ def _include_usage(body: Mapping[str, Any]) -> bool:
     if not isinstance(options, dict):
         refuse("stream_options", "'stream_options' must be an object.", "invalid_type")
     return _flag(options, "include_usage", "stream_options.")
-
-
-def _tools(value: object) -> tuple[Tool, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        refuse("tools", f"'tools' must be a list, not {kind(value)}.", "invalid_type")
-    return tuple(_tool(item, f"tools.[{i}]") for i, item in enumerate(value))
-
-
-def _tool(item: object, at: str) -> Tool:
-    function = item.get("function") if isinstance(item, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        refuse(f"{at}.function.name", f"'{at}' must be a function with a name.", "invalid_type")
-    parameters = function.get("parameters") or {}
-    if not isinstance(parameters, dict):
-        text = f"'{at}.function.parameters' must be a JSON schema."
-        refuse(f"{at}.function.parameters", text, "invalid_type")
-    return Tool(function["name"], str(function.get("description") or ""), parameters)

@@ -102,6 +102,8 @@ class Deltas:
     def _start(self, call_id: str, name: str) -> Delta:
         index = self._calls[call_id] = len(self._calls)
         function = {"name": name, "arguments": ""}
+        if self.reply.functions:
+            return {"function_call": function}
         return {
             "tool_calls": [
                 {"index": index, "id": call_id, "type": "function", "function": function}
@@ -112,7 +114,15 @@ class Deltas:
         index = self._calls.get(call_id)
         if index is None:
             return None
+        if self.reply.functions:
+            return {"function_call": {"arguments": json}}
         return {"tool_calls": [{"index": index, "function": {"arguments": json}}]}
+
+
+def finish_of(finish: Finish, reply: Reply) -> str:
+    """OpenAI's finish reason."""
+    older = reply.functions and finish.reason == "tool_calls"
+    return "function_call" if older else finish.reason
 
 
 @attrs.define
@@ -126,6 +136,9 @@ class Whole:
         for name, value in delta.items():
             if name == "tool_calls":
                 self._call(value[0])
+            elif name == "function_call":
+                called = self.message.setdefault(name, {"arguments": ""})
+                called |= {**value, "arguments": called["arguments"] + value["arguments"]}
             elif name != "role":
                 self.message[name] = (self.message.get(name) or "") + value
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.call import Model
 from gateway.errors import Reject
+from gateway.mappings import merged
 from gateway.names import meant
 from gateway.surfaces.openai_errors import response
 from gateway.web.request import asking_of
@@ -16,7 +17,7 @@ from gateway.web.request import asking_of
 async def list_models(request: web.Request) -> web.Response:
     """All models that the caller may use."""
     asking = asking_of(request)
-    models = await asking.pipeline.models(asking.context)
+    models = await asking.answers.models(asking.context)
     return response(200, {"object": "list", "data": [entry(model) for model in models]})
 
 
@@ -24,7 +25,7 @@ async def get_model(request: web.Request) -> web.Response:
     """One model; its id may have spaces and slashes."""
     asking = asking_of(request)
     wanted = request.match_info["model"]
-    models = await asking.pipeline.models(asking.context)
+    models = await asking.answers.models(asking.context)
     for model in models:
         if wanted == model.id or wanted in model.aliases:
             return response(200, entry(model))
@@ -60,4 +61,4 @@ def entry(model: Model) -> dict[str, Any]:
             }
         },
     }
-    return {**described, **model.extra}
+    return merged(described, model.extra)

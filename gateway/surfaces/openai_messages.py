@@ -48,13 +48,23 @@ def _message(item: object, at: str) -> Message:
     content = item.get("content")
     if content is None and role in {"user", "system"}:
         refuse(f"{at}.content", f"'{at}.content' must be text or a list of parts, not null.")
-    name, answers = item.get("name"), item.get("tool_call_id")
+    name = item.get("name")
     return Message(
         role=role,
         parts=_parts(content, f"{at}.content"),
-        name=name if isinstance(name, str) and role == "user" else None,
+        name=name if isinstance(name, str) and role in {"user", "tool"} else None,
         tool_calls=_tool_calls(item, at) if role == "assistant" else (),
-        tool_call_id=str(answers or name or "") if role == "tool" else None,
+        # The older role names the function and no call.
+        tool_call_id=str(item.get("tool_call_id") or "") if item["role"] == "tool" else None,
+        failed=role == "tool" and _failed(item),
+    )
+
+
+def _failed(item: Mapping[str, Any]) -> bool:
+    """OpenAI has no mark for it: clients write one of their own, or begin the text so."""
+    content = item.get("content")
+    return item.get("is_error") is True or (
+        isinstance(content, str) and content.startswith("Error:")
     )
 
 
@@ -106,6 +116,8 @@ PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Part]] = {
 
 def _tool_calls(item: Mapping[str, Any], at: str) -> tuple[ToolCall, ...]:
     calls = item.get("tool_calls") or ()
+    if older := item.get("function_call"):
+        calls = [{"function": older}]
     if not isinstance(calls, list | tuple):
         refuse(f"{at}.tool_calls", f"'{at}.tool_calls' must be a list.", "invalid_type")
     return tuple(_tool_call(call, f"{at}.tool_calls.[{i}]") for i, call in enumerate(calls))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from gateway.call import Agent, Call, Conversation, Image, Message, Model, Text
+from gateway.call import Agent, Call, Conversation, Image, Message, Model, Reply, Text
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,12 @@ class TestCall:
     def test_a_conversation_is_kept_unless_said(self):
         """Deleting is what must be asked for."""
         assert Conversation("conv-1").keep
+
+
+def test_what_is_honoured_is_not_ignored():
+    """The rest is, in its order."""
+    reply = Reply(ignored=("tools", "stop", "seed"))
+    assert reply.honouring({"stop", "user"}) == Reply(ignored=("tools", "seed"))
 
 
 def test_models_do_not_share_their_extras():

@@ -34,7 +34,6 @@ _TYPES = frozenset(
 _NAME = re.compile(r"^[\w '\-]+$")
 _USER = "user-00000000-0000-4000-8000-000000000000"
 _ALIKE: Mapping[str, Any] = {
-    "tool_rules": [],
     "embedding_config": None,
     "embedding": None,
     "model_settings": {"provider_type": "openai", "parallel_tool_calls": True},
@@ -101,6 +100,8 @@ async def create_agent(request: web.Request) -> web.Response:
     if data.get("agent_type", "letta_v1_agent") not in _TYPES:
         raise invalid("body.agent_type", "Input should be an agent type")
     agent = _made(data, model)
+    for tool_id in data.get("tool_ids") or ():
+        agent.attach(state.tools[tool_id])
     state.agents[agent.id] = agent
     return answer(_state(agent, None))
 
@@ -108,6 +109,11 @@ async def create_agent(request: web.Request) -> web.Response:
 async def read_agent(request: web.Request) -> web.Response:
     """One agent."""
     return answer(_state(find(request), _includes(request)))
+
+
+async def list_tools(request: web.Request) -> web.Response:
+    """The tools that an agent has of its own."""
+    return answer([tool.state for tool in find(request).tools.values()])
 
 
 async def change_agent(request: web.Request) -> web.Response:
@@ -119,6 +125,8 @@ async def change_agent(request: web.Request) -> web.Response:
         setattr(agent, key, data[key])
     if "tags" in data:
         agent.tags = tuple(data["tags"])
+    if "tool_rules" in data:
+        agent.tool_rules = [{"prompt_template": None, **rule} for rule in data["tool_rules"]]
     agent.updated = instant()
     return answer(_state(agent, None))
 
@@ -195,6 +203,7 @@ def _state(agent: FakeAgent, includes: Sequence[str] | None) -> dict[str, Any]:
         "memory": {"agent_type": agent.type, "blocks": [], "file_blocks": []},
         "tools": [tool.state for tool in agent.tools.values()] if wanted("tools") else [],
         "tags": list(agent.tags) if wanted("tags") else [],
+        "tool_rules": agent.tool_rules,
         "pending_approval": frames.shown(pending)[-1] if pending else None,
         "message_buffer_autoclear": agent.autoclear,
         "hidden": agent.hidden,

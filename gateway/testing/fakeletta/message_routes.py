@@ -128,6 +128,9 @@ def _cancel(state: State, run_id: str) -> str:
     if run is None:
         return "failed"
     cancel(run)
+    # A conversation is free at once, although the run goes on until it notices.
+    if run.conversation_id and state.locks.get(run.conversation_id) is run:
+        del state.locks[run.conversation_id]
     return "cancelled"
 
 

@@ -92,6 +92,8 @@ class Model:
             step = attrs.evolve(step, text=_sysinfo(ask), n=40)
         if step.status and self._fails(ask, step):
             raise failures.model_status(step.status, step.msg, step.code)
+        uses = tuple(attrs.evolve(use, name=_offered(use.name, ask)) for use in step.tools)
+        step = attrs.evolve(step, tools=uses)
         return _forced(step, ask) if ask.forced else step
 
     async def stream(self, step: Step) -> AsyncIterator[Chunk]:
@@ -154,6 +156,12 @@ def _pick(ask: Ask, script: Script | None) -> Step:
         script = by_rules(ask.said)
     steps = script(ask) if callable(script) else script
     return steps[ask.turn] if ask.turn < len(steps) else _DONE
+
+
+def _offered(name: str, ask: Ask) -> str:
+    """What a tool is called here: proxies are named for what they stand for, and marked."""
+    proxies = [tool for tool in ask.tools if tool.startswith(f"{name}__")]
+    return proxies[0] if len(proxies) == 1 and name not in ask.tools else name
 
 
 def _sysinfo(ask: Ask) -> str:

@@ -218,8 +218,7 @@ def _tool_names(turn: Turn) -> list[str]:
 
 
 def _is_clients(turn: Turn, call: ToolCall) -> bool:
-    tool = turn.agent.tools.get(call.name)
-    return call.name in turn.asked.client_tools or bool(tool and tool.requires_approval)
+    return call.name in turn.asked.client_tools or turn.agent.waits(call.name)
 
 
 def _without_thoughts(heard: Heard) -> tuple[Heard, tuple[ToolCall, ...]]:

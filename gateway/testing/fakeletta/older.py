@@ -7,7 +7,6 @@ form of an approval. Their streams of tokens are what `inside` makes of a call's
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -20,7 +19,7 @@ from gateway.testing.fakeletta.history import Returned, Stored, ToolCall
 from gateway.testing.fakeletta.identity import clock
 from gateway.testing.fakeletta.inside import Inside, Piece
 from gateway.testing.fakeletta.steps import Step
-from gateway.testing.fakeletta.tools import ServerTool, arguments, read_arguments
+from gateway.testing.fakeletta.tools import arguments, read_arguments
 from gateway.testing.fakeletta.turn import Turn
 
 
@@ -34,20 +33,18 @@ _DENIED = "Continuing: user denied request to call tool."
 
 async def play(turn: Turn) -> str:
     """Answer the request; see `modern.play`."""
-    stop = await _begin(turn)
-    for left in range(turn.asked.max_steps, 0, -1):
+    stop, used = await _begin(turn)
+    for _ in range(used, turn.asked.max_steps):
         if stop:
             break
-        if turn.run.status == "cancelled":
-            stop = "cancelled"
-        else:
-            stop = await _step(turn) or ("max_steps" if left == 1 else "")
+        stop = "cancelled" if turn.run.status == "cancelled" else await _step(turn)
     # Only now does the model see any of it later: a failed run leaves no trace.
     turn.context.window = list(turn.window)
-    return stop
+    return stop or "max_steps"
 
 
-async def _begin(turn: Turn) -> str:
+async def _begin(turn: Turn) -> tuple[str, int]:
+    """Take the input in: the stop reason if that was all, and the steps that it took."""
     if not turn.asked.messages:
         raise failures.refused("list index out of range")
     first = turn.asked.messages[0]
@@ -55,15 +52,22 @@ async def _begin(turn: Turn) -> str:
         if turn.window[-1].kind == "request":
             raise failures.pending(turn.window[-1].id)
         turn.fresh = turn.inputs()
-        return ""
+        return "", 0
     answer = approvals.read(turn.window, first)
+    more = turn.inputs(answered=True)
     if answer is None:
-        turn.fresh = [Stored(kind="user", content=approvals.KEEP_ALIVE, run_id=turn.run.id)]
-        return ""
+        alive = Stored(kind="user", content=approvals.KEEP_ALIVE, run_id=turn.run.id)
+        turn.fresh = more or [alive]
+        return "", 0
+    response = Stored(kind="response", approvals=answer.approvals, run_id=turn.run.id)
+    if more:
+        # An answer that is not the last message is not seen: its call stays without a result.
+        turn.fresh = [response, *more]
+        return "", 0
     if "approve" not in first:
-        return _again(turn, answer.request)
-    await _take(turn, answer, approved=bool(first["approve"]))
-    return ""
+        return _again(turn, answer.request), 0
+    await _take(turn, answer, response, approved=bool(first["approve"]))
+    return "", 1
 
 
 def _again(turn: Turn, request: Stored) -> str:
@@ -75,7 +79,7 @@ def _again(turn: Turn, request: Stored) -> str:
     return "requires_approval"
 
 
-async def _take(turn: Turn, answer: approvals.Answer, *, approved: bool) -> None:
+async def _take(turn: Turn, answer: approvals.Answer, response: Stored, *, approved: bool) -> None:
     call = answer.request.calls[0]
     if approved:
         result = await turn.run_tool(call, approved=True)
@@ -84,7 +88,6 @@ async def _take(turn: Turn, answer: approvals.Answer, *, approved: bool) -> None
         result = attrs.evolve(answer.results[0], name=call.name)
         why = _DENIED
     step_id, run_id = answer.request.step_id, turn.run.id
-    response = Stored(kind="response", approvals=answer.approvals, run_id=run_id)
     results = Stored(kind="tool", returns=(result,), step_id=step_id, run_id=run_id)
     turn.keep(response, results)
     turn.keep(_heartbeat(why, turn))
@@ -92,6 +95,7 @@ async def _take(turn: Turn, answer: approvals.Answer, *, approved: bool) -> None
 
 
 async def _step(turn: Turn) -> str:
+    _check_schemas(turn)
     origin = turn.origin()
     thinks = not turn.reasoning_model
     names = [*turn.agent.tools, *(["send_message"] if _talks(turn) else [])]
@@ -136,7 +140,7 @@ def _frame(
             return frames.reasoning(origin, numbers.of("reason"), text, "non_reasoner_model")
         case "say", text:
             return frames.assistant(origin, numbers.of("say"), text)
-        case "name", name if _needs_approval(turn.agent.tools, name):
+        case "name", name if turn.agent.waits(name):
             numbers.of("approval")
             return frames.approval_part(origin, call_id, name)
         case "name", name:
@@ -162,7 +166,7 @@ async def _obey(turn: Turn, origin: Origin, call: ToolCall, thinks: bool) -> str
         return _say(turn, attrs.evolve(said, text=str(data.get("message", ""))), call, beat)
     written = json.dumps({**arguments(call), "request_heartbeat": beat})
     said = attrs.evolve(said, calls=(attrs.evolve(call, arguments=written),))
-    if _needs_approval(turn.agent.tools, call.name):
+    if turn.agent.waits(call.name):
         return _request(turn, attrs.evolve(said, kind="request"))
     return await _run(turn, said, call, beat)
 
@@ -204,10 +208,13 @@ def _heartbeat(why: str, turn: Turn) -> Stored:
     return Stored(kind="user", content=json.dumps(beat, indent=2), run_id=turn.run.id)
 
 
+def _check_schemas(turn: Turn) -> None:
+    """Letta adds an argument of its own to every tool, and fails where it cannot."""
+    for tool in turn.agent.tools.values():
+        for key in ("properties", "required"):
+            if key not in tool.json_schema.get("parameters", {}):
+                raise failures.refused(repr(key))
+
+
 def _talks(turn: Turn) -> bool:
     return turn.agent.type in _TALKING
-
-
-def _needs_approval(tools: Mapping[str, ServerTool], name: str) -> bool:
-    tool = tools.get(name)
-    return tool is not None and tool.requires_approval

@@ -15,8 +15,6 @@ from gateway.testing.fakeletta.replies import answer, body, invalid, not_found, 
 from gateway.testing.fakeletta.state import Conversation, Run
 
 
-VERSION = "0.16.8"
-
 _NOT_BACKGROUND = (
     "INVALID_ARGUMENT: Run was not created in background mode, so it cannot be retrieved."
 )
@@ -24,7 +22,7 @@ _NOT_BACKGROUND = (
 
 async def health(request: web.Request) -> web.Response:
     """The server is there."""
-    return answer({"version": VERSION, "status": "ok"})
+    return answer({"version": request.app[STATE].version, "status": "ok"})
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -53,9 +51,10 @@ async def create_conversation(request: web.Request) -> web.Response:
 
 async def list_conversations(request: web.Request) -> web.Response:
     """Conversations, of one agent if it is named; newest first unless told otherwise."""
-    agent_id = request.query.get("agent_id")
+    agent_id, words = request.query.get("agent_id"), request.query.get("summary_search", "")
     every = request.app[STATE].conversations.values()
-    found = [each for each in every if agent_id in {None, each.agent.id}]
+    mine = (each for each in every if agent_id in {None, each.agent.id})
+    found = [each for each in mine if words in (each.summary or "")]
     return answer([_conversation(each) for each in page(found, request.query, limit=50)])
 
 
@@ -68,6 +67,21 @@ async def delete_conversation(request: web.Request) -> web.Response:
     """Delete a conversation."""
     del request.app[STATE].conversations[_found(request).id]
     return answer(None)
+
+
+async def list_runs(request: web.Request) -> web.Response:
+    """Runs, of one agent or conversation if it is named; newest first unless told otherwise."""
+    query, every = request.query, request.app[STATE].runs.values()
+    agent_id, conversation_id = query.get("agent_id"), query.get("conversation_id")
+    going = query.get("active") == "true"
+    found = [
+        run
+        for run in every
+        if agent_id in {None, run.agent.id}
+        and conversation_id in {None, run.conversation_id}
+        and (run.status == "running" or not going)
+    ]
+    return answer([_run(run) for run in page(found, query, limit=100)])
 
 
 async def read_run(request: web.Request) -> web.Response:

@@ -128,6 +128,8 @@ class Runner:
 
     def _turn(self, place: Place, asked: Asked) -> Turn:
         agent, conversation = place.agent, place.conversation
+        if not self.state.client_tools:
+            asked = attrs.evolve(asked, client_tools=())
         run = Run(
             agent=agent,
             conversation_id=conversation.id if conversation else None,
@@ -156,7 +158,9 @@ class Runner:
             turn.fail(failures.refused(f"The script failed: {error!r}"))
             raise
         finally:
-            if self.state.locks.get(place.key) is turn.run:
+            # The lock of an agent's own conversation outlives a cancelled run by five minutes.
+            stays = turn.run.status == "cancelled" and place.conversation is None
+            if self.state.locks.get(place.key) is turn.run and not stays:
                 del self.state.locks[place.key]
             turn.run.close()
 

@@ -19,12 +19,12 @@ from typing import Any, Self
 import attrs
 from aiohttp import web
 
-from gateway.testing.fakeletta import agent_routes, message_routes, other_routes
+from gateway.testing.fakeletta import agent_routes, message_routes, other_routes, tool_routes
 from gateway.testing.fakeletta.faults import Fault, Rule
 from gateway.testing.fakeletta.model import Model
 from gateway.testing.fakeletta.replies import answer, refuse
 from gateway.testing.fakeletta.running import Runner
-from gateway.testing.fakeletta.state import Conversation, FakeAgent, Run, State
+from gateway.testing.fakeletta.state import VERSION, Conversation, FakeAgent, Run, State
 from gateway.testing.fakeletta.tools import ServerTool
 
 
@@ -63,6 +63,7 @@ class FakeLetta:
         api_key: If set, requests need it as their bearer token.
         models: The handles of the models that agents can have.
         pace: Stretches the time that scripts and tools take; 0 makes them instant.
+        version: What it says it is; before 0.16.2 clients have no tools of their own.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +73,7 @@ class FakeLetta:
     api_key: str = ""
     models: tuple[str, ...] = MODELS
     pace: float = 1.0
+    version: str = VERSION
     requests: deque[Request] = attrs.field(
         factory=lambda: deque(maxlen=_REQUESTS), init=False, repr=False
     )
@@ -82,7 +84,7 @@ class FakeLetta:
     _serving: web.AppRunner | None = attrs.field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._state = State(self.redis, self.models, Model(self.pace))
+        self._state = State(self.redis, self.models, self.version, Model(self.pace))
         self._runner = Runner(self._state)
 
     async def __aenter__(self) -> Self:
@@ -126,6 +128,11 @@ class FakeLetta:
         return self._state.agents
 
     @property
+    def tools(self) -> Mapping[str, ServerTool]:
+        """The tools by their ids, oldest first."""
+        return self._state.tools
+
+    @property
     def conversations(self) -> Mapping[str, Conversation]:
         """The conversations by their ids, oldest first."""
         return self._state.conversations
@@ -144,6 +151,7 @@ class FakeLetta:
     ) -> FakeAgent:
         """Make an agent; the settings are those of `FakeAgent`."""
         agent = FakeAgent(name=name, tools={tool.name: tool for tool in tools}, **settings)
+        self._state.tools |= {tool.id: tool for tool in agent.tools.values()}
         self._state.agents[agent.id] = agent
         return agent
 
@@ -246,6 +254,10 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/agents/", agent_routes.list_agents),
     ("POST", "/v1/agents/", agent_routes.create_agent),
     ("GET", _AGENT, agent_routes.read_agent),
+    ("GET", f"{_AGENT}/tools", agent_routes.list_tools),
+    ("PATCH", f"{_AGENT}/tools/attach/{{tool_id}}", tool_routes.attach),
+    ("PATCH", f"{_AGENT}/tools/detach/{{tool_id}}", tool_routes.detach),
+    ("PATCH", f"{_AGENT}/tools/approval/{{tool_name}}", tool_routes.approve),
     ("PATCH", _AGENT, agent_routes.change_agent),
     ("DELETE", _AGENT, agent_routes.delete_agent),
     ("POST", f"{_AGENT}/messages", message_routes.ask_agent),
@@ -260,7 +272,13 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", f"{_CONVERSATION}/messages", message_routes.list_conversation_messages),
     ("POST", f"{_CONVERSATION}/cancel", message_routes.cancel_conversation),
     ("POST", f"{_CONVERSATION}/stream", other_routes.resume_conversation),
+    ("GET", "/v1/runs/", other_routes.list_runs),
     ("GET", _RUN, other_routes.read_run),
     ("GET", f"{_RUN}/messages", other_routes.list_run_messages),
     ("POST", f"{_RUN}/stream", other_routes.resume_run),
+    ("GET", "/v1/tools/", tool_routes.list_tools),
+    ("POST", "/v1/tools/", tool_routes.upsert_tool),
+    ("PUT", "/v1/tools/", tool_routes.upsert_tool),
+    ("GET", "/v1/tools/{tool_id}", tool_routes.read_tool),
+    ("DELETE", "/v1/tools/{tool_id}", tool_routes.delete_tool),
 )

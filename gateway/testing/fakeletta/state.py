@@ -18,6 +18,8 @@ from gateway.testing.fakeletta.tools import ServerTool
 from gateway.testing.recordings import Recording
 
 
+VERSION = "0.16.8"
+
 _MOST_RUNS = 256
 
 
@@ -41,7 +43,7 @@ class FakeAgent:
     model: str = "openai-proxy/scripted-1"
     description: str | None = None
     tags: tuple[str, ...] = ()
-    tools: Mapping[str, ServerTool] = attrs.field(factory=dict)
+    tools: dict[str, ServerTool] = attrs.field(factory=dict)
     script: Script | None = None
     recording: Recording | None = None
     parallel_tool_calls: bool = False
@@ -50,17 +52,37 @@ class FakeAgent:
     metadata: Mapping[str, Any] | None = None
     system: str = ""
     fault: Fault | None = None
+    tool_rules: list[dict[str, Any]] = attrs.field(init=False)
     created: str = attrs.field(factory=instant)
     updated: str = attrs.field(factory=instant)
     context: Context = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.autoclear = self.autoclear or self.type == "workflow_agent"
         self.context = Context.begin(boot=self.older and self.type != "voice_convo_agent")
+        self.tool_rules = []
+        for tool in list(self.tools.values()):
+            self.attach(tool)
 
     @property
     def older(self) -> bool:
         """True for types that must call tools and have one context for everything."""
         return self.type not in OWN_CONVERSATIONS
+
+    def attach(self, tool: ServerTool) -> None:
+        """Let the agent have a tool. The rule that comes with some stays when it goes."""
+        self.tools[tool.name] = tool
+        if tool.requires_approval and not self.waits(tool.name):
+            self.tool_rules.append(approval_rule(tool.name))
+
+    def waits(self, name: str) -> bool:
+        """Whether calls of this tool wait for approval; the agent need not have it."""
+        return approval_rule(name) in self.tool_rules
+
+
+def approval_rule(name: str) -> dict[str, Any]:
+    """The rule that calls of a tool wait for approval."""
+    return {"tool_name": name, "type": "requires_approval", "prompt_template": None}
 
 
 @attrs.define(kw_only=True)
@@ -145,12 +167,19 @@ class State:
 
     redis: bool = True
     models: tuple[str, ...] = ()
+    version: str = VERSION
     model: Model = attrs.Factory(Model)
     agents: dict[str, FakeAgent] = attrs.Factory(dict)
+    tools: dict[str, ServerTool] = attrs.Factory(dict)
     conversations: dict[str, Conversation] = attrs.Factory(dict)
     runs: dict[str, Run] = attrs.Factory(dict)
     locks: dict[str, Run] = attrs.Factory(dict)
     _bell: asyncio.Event = attrs.Factory(asyncio.Event)
+
+    @property
+    def client_tools(self) -> bool:
+        """Whether this version lets clients run tools of their own."""
+        return tuple(map(int, self.version.split("."))) >= (0, 16, 2)
 
     def add_run(self, run: Run) -> None:
         """Remember a run; of those that are over only the newest are kept."""

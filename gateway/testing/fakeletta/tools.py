@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from gateway.testing.fakeletta.history import Returned, ToolCall
+from gateway.testing.fakeletta.identity import new_id
 
 
 @attrs.frozen
@@ -25,6 +26,8 @@ class ServerTool:
         description: What it is for.
         requires_approval: Ask before it runs (the older way to have a client run it).
         seconds: How long it takes.
+        schema: Its `json_schema`; by default what `run` takes.
+        tags: Its tags.
     """
 
     name: str
@@ -32,23 +35,29 @@ class ServerTool:
     description: str = ""
     requires_approval: bool = False
     seconds: float = 0.0
+    schema: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    id: str = attrs.field(factory=lambda: new_id("tool"))
 
     @property
     def state(self) -> dict[str, Any]:
-        """The tool as `GET /v1/agents/{id}?include=agent.tools` shows it."""
+        """The tool as `GET /v1/tools/{id}` shows it."""
         return {
+            "id": self.id,
             "tool_type": "custom",
             "description": self.description,
             "source_type": "python",
             "name": self.name,
-            "tags": [],
-            "json_schema": {
-                "name": self.name,
-                "description": self.description,
-                "parameters": _schema(self.run),
-            },
+            "tags": list(self.tags),
+            "json_schema": self.json_schema,
             "default_requires_approval": self.requires_approval or None,
         }
+
+    @property
+    def json_schema(self) -> Mapping[str, Any]:
+        """Its name, its description and what it takes."""
+        own = {"name": self.name, "description": self.description}
+        return {**own, "parameters": _schema(self.run)} if self.schema is None else self.schema
 
 
 def run_tool(

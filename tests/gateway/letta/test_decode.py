@@ -59,6 +59,7 @@ FAILED = {
     "internal_error": (502, "server_error", "upstream_error"),
     "cancelled": (409, "invalid_request_error", "run_cancelled"),
     "pending": (409, "invalid_request_error", "pending_approval"),
+    "not pending": (400, "invalid_request_error", "tool_call_not_pending"),
     "incomplete": (502, "server_error", "upstream_incomplete"),
     "bad request": (400, "invalid_request_error", "upstream_model_refused"),
     "context": (400, "invalid_request_error", "context_length_exceeded"),
@@ -88,6 +89,8 @@ def expected(recording: recordings.Recording) -> Finish | tuple[int, str, str]:
 def _kind(error: Mapping[str, Any]) -> str:
     if "waiting for approval" in error["message"]:
         return "pending"
+    if "Invalid tool call IDs" in error["detail"] or "No tool call is" in error["detail"]:
+        return "not pending"
     if "CONTEXT_WINDOW_EXCEEDED" in error["detail"]:
         return "context"
     if error["detail"].startswith("INVALID_ARGUMENT"):
@@ -182,6 +185,37 @@ class TestRecordings:
         calls = {e.name: e.client_side for e in events if isinstance(e, ToolCallStart)}
         assert calls == {"srv_weather": False, "get_time": True}
         assert events[-1] == Finish("tool_calls")
+
+    @pytest.mark.parametrize("parallel", [True, False])
+    @pytest.mark.parametrize(
+        "frames",
+        [
+            [("a", "x", ""), ("a", "", "1"), ("b", "y", ""), ("b", "", "2")],
+            [("a", "x", ""), ("b", "y", ""), ("b", "", "2"), ("a", "", "1")],
+        ],
+        ids=["one after the other", "interleaved"],
+    )
+    def test_calls_that_letta_drops(self, frames, parallel):
+        """An agent that makes one call at a time: the others are shown in tokens, and dropped."""
+        steps = ["step-1"] * 4 + ["step-2"] * 4
+        decoder, events = Decoder(frozenset({"x", "y"}), parallel=parallel), []
+        for step, (call, name, arguments) in zip(steps, frames * 2, strict=True):
+            part = {"tool_call_id": f"{step}-{call}", "name": name, "arguments": arguments}
+            events += decoder.feed(frame("approval_request_message", step_id=step, tool_call=part))
+        started = [event.call_id for event in events if isinstance(event, ToolCallStart)]
+        firsts = ["step-1-a", "step-2-a"]
+        assert started == (["step-1-a", "step-1-b", "step-2-a", "step-2-b"] if parallel else firsts)
+        argued = {event.call_id for event in events if isinstance(event, ToolArgsDelta)}
+        assert argued == set(started)
+
+    def test_calls_that_letta_dropped(self):
+        """As recorded: of two calls in one step the first was kept, and nothing else shows it."""
+        for name in ("ct-two-call-tok", "ct-twointer-call-tok"):
+            recording = recordings.read(name)
+            decoder = Decoder(tools_of(recording), parallel=False)
+            frames = [each.json for each in recording.frames if each.data != "[DONE]"]
+            events = [event for each in frames for event in decoder.feed(each)]
+            assert len([each for each in events if isinstance(each, ToolCallStart)]) == 1
 
     def test_a_call_that_the_client_did_not_offer(self):
         """It waits for somebody else's approval, which the error says, with the tool's name."""

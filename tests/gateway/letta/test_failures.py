@@ -57,6 +57,21 @@ class TestFromFrame:
         error = failures.from_frame(frame, rolled_back=True)
         assert (error.status, error.code) == (status, code)
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "ct-return-wrongid-tok",
+            "ct-two-return-one-tok",
+            "autoclear-ct-return",
+        ],
+    )
+    def test_results_that_are_not_waited_for(self, name):
+        """Letta waits for other calls, or for none."""
+        frames = [each.json for each in recordings.read(name).frames if each.data != "[DONE]"]
+        (frame,) = [each for each in frames if each["message_type"] == "error_message"]
+        error = failures.from_frame(frame, rolled_back=True)
+        assert (error.status, error.code) == (400, "tool_call_not_pending")
+
     def test_a_frame_that_says_nothing(self):
         """There is a sentence all the same."""
         error = failures.from_frame({}, rolled_back=False)

@@ -51,6 +51,12 @@ class TestFrameReader:
         assert read([data]) == [{"a": 1}]
         assert read(bytewise(data)) == [{"a": 1}]
 
+    def test_a_frame_too_deep_to_read(self):
+        """It is broken, like any other that is not JSON."""
+        reader = FrameReader()
+        assert reader.feed(b'data: {"a":' + b"[" * 100_000 + b"\n\n") == []
+        assert isinstance(reader.broken, BrokenFrame)
+
     @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
     def test_only_line_feeds_end_a_line(self, separator):
         """Letta sends Unicode's other line breaks as they are: they are part of the text."""
@@ -135,6 +141,17 @@ class TestFrameStream:
             response = httpx.Response(200, stream=Trickle(FRAME * 2, FRAME[:9], FRAME[9:]))
             stream = FrameStream(cast_to=object, response=response, client=client)
             assert [frames async for frames in stream] == [[PING, PING], [], [PING]]
+
+    async def test_a_copy(self):
+        """Whoever asks for the bytes gets them as they came, the rest behind `[DONE]` included."""
+        chunks = (FRAME[:9], FRAME[9:] + b"data: [DONE]\n\n", b": rest\n\n")
+        copied: list[bytes] = []
+        async with AsyncLetta(api_key="", base_url="http://letta.invalid") as client:
+            response = httpx.Response(200, stream=Trickle(*chunks))
+            stream = FrameStream(cast_to=object, response=response, client=client)
+            stream.copy = copied.append
+            assert [frames async for frames in stream] == [[], [PING]]
+        assert copied == list(chunks)
 
     async def test_ends_with_the_bytes(self):
         """A stream that just stops gives what it had."""

@@ -15,11 +15,12 @@ from gateway.events import (
     Ping,
     ReasoningDelta,
     TextDelta,
+    ToolArgsDelta,
     ToolCallStart,
     ToolResult,
     Usage,
 )
-from gateway.letta.restore import Restorer, remainder
+from gateway.letta.restore import Restorer, Said, remainder
 
 
 USAGE, FINISH = Usage(1, 1), Finish()
@@ -31,11 +32,12 @@ class Told:
     """What Letta has stored of a run; counts how often it is asked."""
 
     texts: Mapping[str, str]
+    arguments: Mapping[str, str] = attrs.field(factory=dict)
     times: int = 0
 
-    async def __call__(self) -> Mapping[str, str]:
+    async def __call__(self) -> Said:
         self.times += 1
-        return self.texts
+        return Said(self.texts, self.arguments)
 
 
 async def completed(told: Told, *batches: Sequence[Event]) -> list[Event]:
@@ -222,3 +224,33 @@ def test_remainder_of_every_cut(text: str, place: int, ascii_only: bool) -> None
     whole = inside(text, ascii_only=ascii_only)
     streamed = whole[:place]
     assert json.loads(f'"{streamed}{remainder(streamed, text)}"') == text
+
+
+CALLED = ToolCallStart("c", "look", client_side=True)
+PIECES = [ToolArgsDelta("c", '{"a": {"b"'), ToolArgsDelta("c", "}}")]
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+async def test_arguments_of_a_clients_tool(escaped: bool) -> None:
+    """Streamed they are not to be trusted; the stored ones go out at the end, in one piece."""
+    restorer = Restorer(Told({}, {"c": '{"a": {"b": 1}}'}), escaped)
+    assert await restorer.complete([CALLED, *PIECES]) == [CALLED]
+    whole = ToolArgsDelta("c", '{"a": {"b": 1}}')
+    assert await restorer.complete([USAGE, FINISH]) == [whole, USAGE, FINISH]
+
+
+async def test_arguments_that_were_not_stored() -> None:
+    """What was streamed of them is better than nothing."""
+    out = await completed(Told({}), [CALLED, *PIECES], [FINISH])
+    assert out == [CALLED, ToolArgsDelta("c", '{"a": {"b"}}'), FINISH]
+
+
+async def test_a_call_without_arguments() -> None:
+    """There is nothing to add."""
+    assert await completed(Told({}), [CALLED, FINISH]) == [CALLED, FINISH]
+
+
+async def test_arguments_of_lettas_tools() -> None:
+    """They go on as they come: Letta has run the tool with the right ones."""
+    events = [ToolCallStart("c", "look"), *PIECES, FINISH]
+    assert await completed(Told({}, {"c": "{}"}), events) == events

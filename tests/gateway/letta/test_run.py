@@ -82,7 +82,7 @@ class TestAnswer:
                 (),
                 agent=AGENT,
                 conversation=Conversation("conv-1"),
-                tools=tuple(Tool(name) for name in names),
+                offered=tuple(Tool(name) for name in names),
             )
             assert await read(letta.ask(call)) == decoded([recording.data], names), recording.name
 
@@ -154,6 +154,13 @@ class TestAnswer:
         """A pipeline that names no agent and no conversation is the operator's mistake."""
         (error,) = await read(letta.ask(Call("Milo", ())))
         assert (error.status, error.code) == (500, "no_conversation")
+        assert server.asked == []
+
+    async def test_results_that_no_plugin_has_taken(self, server, letta):
+        """There is nothing to send, and Letta is not asked."""
+        result = Message("tool", (Text("21"),), tool_call_id="call_1")
+        (error,) = await read(letta.ask(attrs.evolve(CALL, messages=(result,), input=())))
+        assert (error.status, error.code) == (400, "tool_call_not_pending")
         assert server.asked == []
 
     async def test_unknown_types_are_passed_over(self, server, letta):

@@ -100,7 +100,12 @@ def facts(completion: ChatCompletion) -> Any:
     (choice,) = completion.choices
     message: dict[str, Any] = choice.message.to_dict()
     calls = [
-        (call["id"], call["type"], call["function"]["name"], call["function"]["arguments"])
+        (
+            call["id"].partition("-lg")[0],  # the mark is another each time
+            call["type"],
+            call["function"]["name"],
+            call["function"]["arguments"],
+        )
         for call in message.pop("tool_calls", None) or ()
     ]
     shown = {name: value for name, value in message.items() if value is not None}

@@ -46,6 +46,19 @@ def test_a_body_that_is_no_object(body: object) -> None:
     assert refused(body).param == "body"
 
 
+@pytest.mark.parametrize("depth", [199, 200])
+def test_a_body_that_is_too_deep(depth: int) -> None:
+    """Nobody means that, and nobody could write it down again."""
+    body: Any = {"model": "Milo", "messages": [USER]}
+    deep: Any = []
+    for _ in range(depth // 2 - 1):
+        deep = [{"in": deep}]
+    if depth % 2:
+        assert parse({**body, "deep": deep}, {}).call.body
+    else:
+        assert refused({**body, "deep": [{"in": deep}]}).param == "body"
+
+
 @pytest.mark.parametrize("model", [None, "", 1, ["Milo"], {"id": "Milo"}, "x" * 513])
 def test_a_model_that_is_no_name(model: object) -> None:
     """The model must be text, and of a length that a name can have."""
@@ -132,8 +145,8 @@ def test_tools() -> None:
     [
         ({}, "tools"),
         ("weather", "tools"),
-        (["weather"], "tools.[0].function.name"),
-        ([{"type": "function"}], "tools.[0].function.name"),
+        (["weather"], "tools.[0]"),
+        ([{"type": "function"}], "tools.[0].function"),
         ([{"type": "function", "function": {}}], "tools.[0].function.name"),
         ([{"type": "function", "function": {"name": 1}}], "tools.[0].function.name"),
         (

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from gateway.call import Reply
 from gateway.events import (
     Event,
     Finish,
+    FinishReason,
     Ping,
     ReasoningDelta,
     Status,
@@ -22,7 +24,7 @@ from gateway.events import (
     ToolResult,
     Usage,
 )
-from gateway.surfaces.deltas import Delta, Deltas, Paragraphs, Whole
+from gateway.surfaces.deltas import Delta, Deltas, Paragraphs, Whole, finish_of
 
 
 TEXTS = st.lists(st.text("ab\n", min_size=1, max_size=6), min_size=1, max_size=4)
@@ -190,3 +192,40 @@ def test_calls_add_up() -> None:
 def test_hidden_reasoning_is_not_shown() -> None:
     """What comes as the text of hidden reasoning is the provider's cipher."""
     assert Deltas(Reply()).feed(ReasoningDelta("gAAAA", "m", hidden=True)) is None
+
+
+OLDER: list[Event] = [
+    TextDelta("Let me see.", "m"),
+    ToolCallStart("a", "weather", client_side=True),
+    ToolArgsDelta("a", '{"x"'),
+    ToolArgsDelta("a", ":1}"),
+    Finish("tool_calls"),
+]
+
+
+def test_the_older_form_of_calls() -> None:
+    """A function call has a name first, then its arguments, and no id."""
+    assert deltas(OLDER, Reply(functions=True)) == [
+        {"role": "assistant", "content": "Let me see."},
+        {"function_call": {"name": "weather", "arguments": ""}},
+        {"function_call": {"arguments": '{"x"'}},
+        {"function_call": {"arguments": ":1}"}},
+    ]
+
+
+def test_the_older_form_adds_up() -> None:
+    """The whole message has the function call once."""
+    assert whole(OLDER, Reply(functions=True)) == {
+        "role": "assistant",
+        "content": "Let me see.",
+        "function_call": {"name": "weather", "arguments": '{"x":1}'},
+    }
+
+
+@pytest.mark.parametrize("functions", [True, False])
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter"])
+def test_finish_reasons(functions: bool, reason: FinishReason) -> None:
+    """They are OpenAI's already, but for the older form of calls."""
+    called = functions and reason == "tool_calls"
+    told = finish_of(Finish(reason), Reply(functions=functions))
+    assert told == ("function_call" if called else reason)

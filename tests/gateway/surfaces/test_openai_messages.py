@@ -180,6 +180,27 @@ def test_calls_of_the_history() -> None:
     )
 
 
+def test_a_call_of_the_older_form() -> None:
+    """It has no id."""
+    older = {"name": "f", "arguments": '{"a":1}'}
+    message = one(role="assistant", content=None, function_call=older)
+    assert message.tool_calls == (ToolCall("", "f", '{"a":1}'),)
+
+
+@pytest.mark.parametrize(
+    ("item", "failed"),
+    [
+        ({"is_error": True, "content": "x"}, True),
+        ({"content": 'Error: Tool "x" not found.'}, True),
+        ({"content": "No errors"}, False),
+        ({"content": [{"type": "text", "text": "fine"}]}, False),
+    ],
+)
+def test_results_of_tools_that_failed(item: dict[str, object], failed: bool) -> None:
+    """OpenAI has no mark for it, but clients do."""
+    assert one(role="tool", tool_call_id="c1", **item).failed is failed
+
+
 @pytest.mark.parametrize(
     ("calls", "param"),
     [
@@ -199,7 +220,9 @@ def test_calls_that_are_none(calls: object, param: str) -> None:
 def test_results_of_tools() -> None:
     """A result says which call it answers; older clients name the function instead."""
     assert one(role="tool", tool_call_id="c1").tool_call_id == "c1"
-    assert one(role="function", name="f").tool_call_id == "f"
+    assert one(role="tool").tool_call_id == ""
+    older = one(role="function", name="f")
+    assert (older.tool_call_id, older.name) == (None, "f")
     assert one(role="function", name="f", content=None).parts == ()
 
 

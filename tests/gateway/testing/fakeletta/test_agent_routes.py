@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.testing.fakeletta import FakeLetta
+from gateway.testing.fakeletta import FakeLetta, ServerTool
 from tests.gateway.testing.fakeletta.conftest import Asker
 
 
@@ -55,6 +55,15 @@ async def test_cursors(letta: FakeLetta, asker: Asker) -> None:
     before = await asker.http.get(f"/v1/agents/?before={bob}")
     assert [each["name"] for each in after.json()] == ["Ada"]
     assert [each["name"] for each in before.json()] == ["Adam"]
+
+
+async def test_tools_of_an_agent(letta: FakeLetta, asker: Asker) -> None:
+    """An agent's own tools can be listed."""
+    agent = letta.add_agent(
+        "Zoe", tools=[ServerTool("look", lambda: 1), ServerTool("listen", lambda: 2)]
+    )
+    listed = (await asker.http.get(f"/v1/agents/{agent.id}/tools")).json()
+    assert [tool["name"] for tool in listed] == ["look", "listen"]
 
 
 @pytest.mark.parametrize(("agent_id", "status"), [(NOBODY, 404), ("nonsense", 422)])

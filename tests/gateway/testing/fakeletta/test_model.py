@@ -91,3 +91,18 @@ async def test_breaks_off(step: Step) -> None:
     with pytest.raises(Failure) as caught:
         await anext(chunks)
     assert caught.value.broken
+
+
+@pytest.mark.parametrize(
+    ("tools", "called"),
+    [
+        (("look__1a",), "look__1a"),
+        (("look", "look__1a"), "look"),
+        (("look__1a", "look__2b"), "look"),
+        (("looking__1a",), "look"),
+    ],
+)
+def test_calls_a_proxy(tools: tuple[str, ...], called: str) -> None:
+    """A tool that is not there is called by the name of its proxy, if there is just one."""
+    step = Model().answer(ask(("user", "x"), tools=tools), [Step(tools=(ToolUse("look"),))])
+    assert step.tools[0].name == called

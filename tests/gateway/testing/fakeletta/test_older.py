@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.testing.fakeletta import FakeLetta, ServerTool, Step, ToolUse
+from gateway.testing.fakeletta import FakeAgent, FakeLetta, ServerTool, Step, ToolUse
 from tests.gateway.testing.fakeletta.conftest import Asker, labels, text
 
 
@@ -95,3 +95,56 @@ async def test_approved(letta: FakeLetta, asker: Asker) -> None:
     frames = await asker.stream(agent, answer, stream_tokens=False)
     assert frames[0].json["tool_return"] == "seen Rome"
     assert text(frames) == "Told."
+
+
+def asks_to_look(letta: FakeLetta) -> FakeAgent:
+    """An agent whose tool waits for approval."""
+    tool = ServerTool("look", lambda city: f"seen {city}", requires_approval=True)
+    script = [Step(tools=(ToolUse("look", {"city": "Rome"}, "call_1"),)), Step("Told.")]
+    return letta.add_agent("Old", type="memgpt_v2_agent", tools=[tool], script=script)
+
+
+def denial(of: str, reason: str = "no") -> dict[str, object]:
+    return {"type": "approval", "approve": False, "approval_request_id": of, "reason": reason}
+
+
+def prompts(agent: FakeAgent) -> list[tuple[str, str]]:
+    """What the model is shown, without what an agent wakes up with."""
+    shown = [prompt for message in agent.context.window for prompt in message.prompts]
+    return [(prompt.role, prompt.text) for prompt in shown][4:]
+
+
+async def test_a_denial_in_one_step(letta: FakeLetta, asker: Asker) -> None:
+    """With one step the denial is taken, and the model is not asked."""
+    agent = asks_to_look(letta)
+    await asker.stream(agent, "hi", stream_tokens=False)
+    frames = await asker.stream(agent, denial("call_1"), stream_tokens=False, max_steps=1)
+    assert labels(frames) == [
+        "tool_return_message",
+        "stop:max_steps",
+        "usage_statistics",
+        "[DONE]",
+    ]
+    assert frames[-2].json["step_count"] == 0
+    assert prompts(agent)[2] == ("tool", "Error: request to call tool denied. User reason: no")
+
+
+async def test_a_denial_that_is_not_the_last_message(letta: FakeLetta, asker: Asker) -> None:
+    """It is not seen: the model is shown a call without a result, for ever."""
+    agent = asks_to_look(letta)
+    await asker.stream(agent, "hi", stream_tokens=False)
+    agent.script = [Step("What?")]
+    frames = await asker.stream(agent, denial("call_1"), "and now?", stream_tokens=False)
+    assert text(frames) == "What?"
+    assert prompts(agent)[:3] == [("user", "hi"), ("assistant", ""), ("user", "and now?")]
+
+
+@pytest.mark.parametrize("key", ["properties", "required"])
+async def test_a_schema_that_lacks_something(letta: FakeLetta, asker: Asker, key: str) -> None:
+    """An older agent cannot be asked anything while it has a tool with such a schema."""
+    parameters = {"type": "object", "properties": {}, "required": []}
+    del parameters[key]
+    tool = ServerTool("look", print, schema={"name": "look", "parameters": parameters})
+    agent = letta.add_agent("Old", type="memgpt_agent", tools=[tool])
+    frames = await asker.stream(agent, "hi", stream_tokens=False)
+    assert frames[-2].json["detail"] == f"'{key}'"

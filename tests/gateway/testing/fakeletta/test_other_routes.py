@@ -35,6 +35,15 @@ async def test_conversations(letta: FakeLetta, asker: Asker) -> None:
     assert statuses == [200, 404]
 
 
+async def test_conversations_by_their_summary(letta: FakeLetta, asker: Asker) -> None:
+    """Conversations are found by words of their summary."""
+    agent = letta.add_agent("Milo")
+    for summary in ("one day", "another day"):
+        await asker.http.post(f"/v1/conversations/?agent_id={agent.id}", json={"summary": summary})
+    found = await asker.http.get("/v1/conversations/", params={"summary_search": "one d"})
+    assert [each["summary"] for each in found.json()] == ["one day"]
+
+
 @pytest.mark.parametrize(("query", "status"), [("", 422), (f"?agent_id=agent-{NOBODY}", 404)])
 async def test_needs_an_agent(asker: Asker, query: str, status: int) -> None:
     """A conversation needs an agent that is there."""
@@ -85,3 +94,21 @@ async def test_resume_of_an_unknown_message(letta: FakeLetta, asker: Asker) -> N
     conversation = await asker.conversation(letta.add_agent("Milo"))
     path = f"/v1/conversations/{conversation}/stream"
     assert (await asker.http.post(path, json={"otid": "x"})).status_code == 404
+
+
+async def test_runs_are_listed(letta: FakeLetta, asker: Asker) -> None:
+    """Runs are listed, newest first: all, those of a conversation, and those that go on."""
+    agent = letta.add_agent("Milo")
+    conversation = await asker.conversation(agent)
+    for where in (agent, conversation, agent):
+        await asker.stream(where, "hi")
+    runs = list(letta.runs)
+
+    async def listed(**query: str) -> list[str]:
+        answer = await asker.http.get("/v1/runs/", params=query)
+        return [run["id"] for run in answer.json()]
+
+    assert await listed() == runs[::-1]
+    assert await listed(agent_id=agent.id, limit="1", order="asc") == runs[:1]
+    assert await listed(conversation_id=conversation) == runs[1:2]
+    assert await listed(active="true") == []

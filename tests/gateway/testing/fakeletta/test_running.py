@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from gateway.testing.fakeletta import Ask, FakeLetta, Step
 from tests.gateway.testing.fakeletta.conftest import Asker, labels, text
@@ -97,3 +98,31 @@ async def test_a_broken_script_is_told(letta: FakeLetta, asker: Asker) -> None:
 
     frames = await asker.stream(letta.add_agent("Broken", script=broken), "hi")
     assert "oops" in frames[-2].json["detail"]
+
+
+@pytest.mark.parametrize(("own", "status"), [(True, 409), (False, 200)])
+async def test_a_lock_that_stays(letta: FakeLetta, asker: Asker, own: bool, status: int) -> None:
+    """Letta forgets to open an agent's own conversation again when its run is cancelled."""
+    agent = letta.add_agent("Slow", script=SLOW)
+    where = "default" if own else await asker.conversation(agent)
+    asked = {"messages": [{"role": "user", "content": "hi"}], "agent_id": agent.id}
+    url = f"/v1/conversations/{where}/messages"
+    first = asyncio.create_task(asker.http.post(url, json=asked))
+    run = await letta.run(1)
+    await asker.http.post(f"/v1/agents/{agent.id}/messages/cancel", json={"run_ids": [run.id]})
+    await first
+    assert (await asker.http.post(url, json=asked)).status_code == status
+
+
+async def test_a_lock_that_goes_too_early(letta: FakeLetta, asker: Asker) -> None:
+    """A cancelled run frees its conversation at once, although it goes on until it notices."""
+    agent = letta.add_agent("Milo")
+    url = f"/v1/conversations/{await asker.conversation(agent)}/messages"
+    hangs = {"messages": [{"role": "user", "content": "@@hang@@"}], "stream_tokens": True}
+    first = asyncio.create_task(asker.http.post(url, json=hangs))
+    run = await letta.run(1)
+    await asker.http.post(f"/v1/agents/{agent.id}/messages/cancel", json={"run_ids": [run.id]})
+    asked = {"messages": [{"role": "user", "content": "hi"}]}
+    assert (await asker.http.post(url, json=asked)).status_code == 200
+    assert not run.over
+    first.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -106,6 +107,20 @@ class TestListening:
                 (await http.get(f"{letta.url}/v1/health/")).status_code,
             ]
         assert statuses == [401, 200, 200]
+
+    async def test_an_old_version(self) -> None:
+        """Before 0.16.2 Letta takes no notice of clients' tools."""
+        async with FakeLetta(version="0.16.1") as letta:
+            agent, url = letta.add_agent("Milo"), f"{letta.url}/v1"
+            body = {
+                "messages": [{"role": "user", "content": "@@sysinfo@@"}],
+                "client_tools": [{"name": "look"}],
+            }
+            async with httpx.AsyncClient(verify=False) as http:
+                version = (await http.get(f"{url}/health/")).json()["version"]
+                answer = await http.post(f"{url}/agents/{agent.id}/messages", json=body)
+        (said,) = answer.json()["messages"]
+        assert (version, json.loads(said["content"])["tools"]) == ("0.16.1", [])
 
     async def test_redirects_like_the_real_one(self, asker: Asker) -> None:
         """A missing slash at the end is a 307, an unknown path a 404 in JSON."""
