@@ -7,7 +7,7 @@ one name are told apart by their ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from difflib import get_close_matches
 from typing import Literal, NoReturn
@@ -15,6 +15,7 @@ from typing import Literal, NoReturn
 import attrs
 from attrs.validators import ge
 
+from gateway.events import Error, Event
 from gateway.plugin import Agent, Call, Context, Model, Plugin, Reject, Services, Turn
 
 
@@ -68,6 +69,7 @@ class Catalogue:
     models: Mapping[str, Agent]
     ids: Mapping[str, Agent]
     shared: Mapping[str, Sequence[str]]
+    prefix: str = ""
 
     @classmethod
     def of(cls, agents: Sequence[Agent], config: Config) -> Catalogue:
@@ -87,7 +89,7 @@ class Catalogue:
             if by_name and len(same) > 1
         }
         ids = {config.prefix + agent.id: agent for agent in agents} if "id" in config.by else {}
-        return cls(models, ids, shared)
+        return cls(models, ids, shared, config.prefix)
 
     def find(self, model: str) -> Agent | None:
         """The agent of this exact id or name."""
@@ -112,10 +114,16 @@ class Catalogue:
         raise Reject(404, "model_not_found", text, param="model", retry=False)
 
     def _near(self, model: str) -> Sequence[str]:
-        """Names like this one, in upper or lower case."""
-        folded = {name.casefold(): name for name in self.models}
-        close = get_close_matches(model.casefold(), folded, n=3, cutoff=0.5)
-        return [folded[name] for name in close]
+        """Those that differ in upper and lower case or the prefix alone; else names like it."""
+        folded: dict[str, list[str]] = {}
+        for name in self.models:
+            folded.setdefault(self._bare(name), []).append(name)
+        wanted = self._bare(model)
+        close = [wanted] if wanted in folded else get_close_matches(wanted, folded, n=3)
+        return [name for each in close for name in folded[each]]
+
+    def _bare(self, model: str) -> str:
+        return model.removeprefix(self.prefix).casefold()
 
 
 class AgentResolver(Plugin[Config]):
@@ -125,6 +133,7 @@ class AgentResolver(Plugin[Config]):
         super().__init__(config)
         self._catalogue: Catalogue | None = None
         self._read_at = 0.0
+        self._checked_at = float("-inf")
         self._reading: asyncio.Future[None] | None = None
         self._services: Services
 
@@ -152,6 +161,19 @@ class AgentResolver(Plugin[Config]):
             return agent
         catalogue = await self._since(self._now() - MISS_SECONDS)
         return catalogue.find(model) or catalogue.refuse(model)
+
+    def forget(self, agent: Agent) -> None:
+        """Letta knows this agent no more: the next request waits for a new list."""
+        if self._catalogue is not None and agent in self._catalogue.models.values():
+            self._catalogue = None
+
+    async def check(self, agent: Agent) -> None:
+        """Look whether the agent is still there."""
+        if self._now() - self._checked_at < MISS_SECONDS:
+            return
+        self._checked_at = self._now()
+        if await self._services.letta.agent(agent.id) is None:
+            self.forget(agent)
 
     async def _known(self, at_most: float) -> Catalogue:
         """The catalogue; one that is a little too old serves while it is read anew behind it."""
@@ -208,8 +230,22 @@ class AgentTurn(Turn):
     """Finds the agent of one request."""
 
     plugin: AgentResolver
+    _agent: Agent | None = None
+    _asked: bool = False
 
     async def prepare(self, call: Call) -> Call:
-        agent = await self.plugin.find(call.model)
+        agent = self._agent = await self.plugin.find(call.model)
         streaming = self.plugin.config.older_agents if agent.older else "tokens"
         return attrs.evolve(call, agent=agent, streaming=streaming)
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        self._asked = True
+        if isinstance(event, Error) and event.code == "model_not_found" and self._agent:
+            self.plugin.forget(self._agent)
+        return (event,)
+
+    async def abandon(self) -> None:
+        # A request that was refused below may have been so because its agent is gone.
+        if self._agent is not None and not self._asked:
+            with suppress(Reject):
+                await self.plugin.check(self._agent)

@@ -1,43 +1,35 @@
 """Which conversation at Letta a request belongs to, and what of its history is new there.
 
-OpenAI clients resend the whole history with each turn; an agent remembers, and gets what is new.
-
+Clients resend the whole history with each turn; an agent remembers, and gets what is new.
 - With a chat key, a conversation is pinned for that key, agent and caller.
 - Without, `stateless` feeds the transcript to a scratch conversation, deleted afterwards, and
   `agent` sends the last user message to one conversation that goes on.
-- Older agent types have one context, whatever is named: one request at a time, one chat key.
+- Older agent types have one context: one request at a time, one chat key.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Literal, NoReturn
+from typing import Literal
 
 import attrs
 from attrs.validators import ge, gt
 
-from gateway.events import Error, Event, Finish, TextDelta
-from gateway.plugin import (
-    Agent,
-    Call,
-    Context,
-    Conversation,
-    Message,
-    Plugin,
-    Reject,
-    Services,
-    Turn,
-)
+from gateway.events import Error, Event, Finish, TextDelta, ToolCallStart
+from gateway.plugin import Agent, Call, Context, Plugin, Services, Turn
 from plugins.conversations import older_agents, transcript
-from plugins.conversations.chat import Chat
+from plugins.conversations.chat import Chat, follow_up
+from plugins.conversations.chat_key import chat_key, name_of
 from plugins.conversations.chat_record import ChatRecord
+from plugins.conversations.message_ids import MessageIds, message_ids
+from plugins.conversations.refusals import refuse_results, refuse_silence, said_of
+from plugins.conversations.scratch import Scratch
+from plugins.conversations.sweep import sweep_for_ever
 from plugins.conversations.ui_tasks import is_task
 
 
-SCRATCH = "letta-gateway: scratch"
 PINNED = "letta-gateway: chat"
 ONGOING = "letta-gateway: ongoing"
 
@@ -53,9 +45,20 @@ class Config:
             " client's history) or agent (one conversation that goes on)"
         },
     )
-    keys: list[str] = attrs.field(
+    chat_headers: list[str] = attrs.field(
         factory=lambda: ["X-Letta-Chat-Key", "X-OpenWebUI-Chat-Id"],
         metadata={"help": "headers whose value names the chat"},
+    )
+    reply_header: str = attrs.field(
+        default="X-OpenWebUI-Message-Id",
+        metadata={"help": "header with the id of the reply asked for ({{MESSAGE_ID}})"},
+    )
+    parent_header: str = attrs.field(
+        default="X-OpenWebUI-Parent-Id",
+        metadata={
+            "help": "header with the id of the reply that the user answers"
+            " ({{USER_MESSAGE_PARENT_ID}})"
+        },
     )
     agent_conversation: Literal["own", "default"] = attrs.field(
         default="own",
@@ -88,6 +91,11 @@ class Config:
         validator=gt(0),
         metadata={"help": "days without a request after which a chat is forgotten"},
     )
+    scratch_minutes: float = attrs.field(
+        default=60.0,
+        validator=ge(0),
+        metadata={"help": "minutes for which a scratch conversation waits for results of tools"},
+    )
 
 
 class ConversationResolver(Plugin[Config]):
@@ -98,7 +106,16 @@ class ConversationResolver(Plugin[Config]):
     @asynccontextmanager
     async def lifespan(self, services: Services) -> AsyncIterator[None]:
         self.services = services
-        yield
+        sweeping = asyncio.create_task(sweep_for_ever(services, self.config.scratch_minutes * 60))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+    def chat(self, call: Call) -> str:
+        task = is_task(call, self.config.task_header)
+        return "" if task else chat_key(call, self.config.chat_headers)
 
     def begin(self, context: Context) -> Turn:
         return ConversationTurn(self.config, self.services, context.caller.identity)
@@ -112,17 +129,17 @@ class ConversationTurn(Turn):
     services: Services
     caller: str
     _chat: Chat | None = None
-    _scratch: asyncio.Task[str] | None = None
+    _scratch: Scratch | None = None
 
     async def prepare(self, call: Call) -> Call:
         agent = call.agent
         if agent is None:
             return call
-        if not transcript.user_turns(call.messages):
-            _refuse_silence()
+        if not transcript.user_turns(call.messages) and not transcript.results(call.messages):
+            refuse_silence()
         if is_task(call, self.config.task_header):
             return await self._task(call, agent)
-        key = chat_key(call, self.config.keys)
+        key = chat_key(call, self.config.chat_headers)
         if agent.older:
             return await self._older(call, agent, key)
         if key:
@@ -132,21 +149,33 @@ class ConversationTurn(Turn):
         return await self._ongoing(call, agent)
 
     def feed(self, event: Event) -> Iterable[Event]:
+        if isinstance(event, ToolCallStart) and event.client_side and self._scratch is not None:
+            self._scratch.calls.append(event.call_id)
         if isinstance(event, Error) and self._chat is not None:
-            self._chat.untaken = event.rolled_back or event.code == "conversation_busy"
+            self._chat.failed(event)
         return (event,)
 
-    async def again(self, call: Call, error: Error) -> Call | None:
+    async def again(self, call: Call, ending: Finish | Error) -> Call | None:
         """A pinned conversation that somebody has deleted is begun anew from the history."""
-        if error.code != "conversation_not_found" or call.agent is None or self._chat is None:
+        agent, chat = call.agent, self._chat
+        if agent is None or chat is None:
             return None
-        await self._chat.forget()
-        if self._chat.name == _everyone(call.agent):
-            return await self._continue(call, call.agent, self._chat)
-        return await self._branch(call, call.agent, self._chat)
+        if isinstance(ending, Finish):  # another turn may want a further answer, which may fail
+            chat.answered()
+            return None
+        if ending.code != "conversation_not_found":
+            return None
+        await chat.forget()
+        call = attrs.evolve(call, answers=())
+        if chat.name != _everyone(agent):
+            return await self._branch(call, agent, chat, self._ids(call))
+        lost = transcript.only_results(call.messages)  # whose calls went with it
+        return None if lost else await self._tell(call, agent, chat, None)
 
     async def settle(self) -> None:
         try:
+            if self._scratch is not None:
+                await self._scratch.settle()
             if self._chat is not None:
                 await self._chat.settle()
         finally:
@@ -154,26 +183,14 @@ class ConversationTurn(Turn):
 
     async def abandon(self) -> None:
         # What became of a chat's message is asked when the chat goes on: see Chat.resolved.
+        if self._scratch is not None:
+            self._scratch.abandon()
         await self._leave()
 
     async def _leave(self) -> None:
-        scratch, self._scratch = self._scratch, None
-        if scratch is not None:
-            self.services.spawn(self._delete(scratch))
-        if self._chat is not None:
-            await self._chat.leave()
-
-    async def _delete(self, scratch: asyncio.Task[str]) -> None:
-        try:
-            conversation = await scratch
-        except Reject:
-            return  # none was made
-        try:
-            await self.services.letta.delete_conversation(conversation)
-        except Reject as exc:
-            self.services.logger.warning(
-                "scratch conversation {} is left behind: {}", conversation, exc.message
-            )
+        for held in (self._scratch, self._chat):
+            if held is not None:
+                await held.leave()
 
     async def _task(self, call: Call, agent: Agent) -> Call:
         if agent.older or self.config.tasks == "empty":
@@ -181,73 +198,84 @@ class ConversationTurn(Turn):
         return await self._scratched(call, agent)
 
     async def _scratched(self, call: Call, agent: Agent) -> Call:
-        said = _said(call.messages)
-        create = self.services.letta.create_conversation(agent.id, summary=SCRATCH)
-        # The client may leave meanwhile: what is made all the same has to be deleted.
-        self._scratch = asyncio.create_task(create)
-        place = Conversation(await asyncio.shield(self._scratch), keep=False)
-        return attrs.evolve(call, conversation=place, input=said)
+        config, ids = self.config, not call.reply.functions
+        ttl = config.scratch_minutes * 60
+        scratch = self._scratch = Scratch(self.services, self.caller, agent, ttl, ids)
+        answered = transcript.answered(call.messages)
+        if place := await scratch.find(answered, wait=config.wait_seconds, queue=config.queue):
+            said = await scratch.unheard(transcript.beside_results(call.messages))
+        elif answered and transcript.only_results(call.messages):
+            refuse_results(answered)
+        else:
+            said, place = said_of(call.messages), await scratch.make(call.settings)
+        return attrs.evolve(scratch.taken(call, place), input=said)
 
     async def _ongoing(self, call: Call, agent: Agent) -> Call:
         """One conversation for all who name no chat: only the last user message is sent."""
         chat = self._open(_everyone(agent))
         await self._hold(chat, chat.name)
-        return await self._continue(call, agent, chat)
+        return older_agents.anew(call) if agent.forgets else await self._continue(call, agent, chat)
 
     async def _continue(self, call: Call, agent: Agent, chat: Chat) -> Call:
-        said = _said(transcript.last_user(call.messages))
-        record = await self._read(chat, agent)
+        latest = (await chat.read()).latest
+        record = latest and await chat.resolved(latest, agent.id, only=True)
+        if returned := transcript.only_results(call.messages):
+            return follow_up(call, record, returned)
+        return await self._tell(call, agent, chat, record)
+
+    async def _tell(self, call: Call, agent: Agent, chat: Chat, record: ChatRecord | None) -> Call:
+        said = said_of(transcript.last_user(call.messages))
         if record is None:
             own = self.config.agent_conversation == "own" and not agent.older
-            create = self.services.letta.create_conversation
-            record = ChatRecord(await create(agent.id, summary=ONGOING) if own else "default")
-        return await self._send(call, chat, record, said, turn=0)
+            record = await chat.make(agent.id, ONGOING) if own else ChatRecord("default")
+        return await chat.send(call, record, said, turn=0)
 
     async def _keyed(self, call: Call, agent: Agent, key: str) -> Call:
-        chat = self._open(self._name(agent, key))
-        new = await chat.stored() is None
+        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids(call)
+        new = (await chat.read()).latest is None
         await self._hold(chat, chat.name)
-        stored = await chat.stored()
-        record = None if stored is None else await chat.resolved(stored, agent.id)
-        if stored is None or record is None:
-            return await self._branch(call, agent, chat)
+        branches = await chat.read()
+        returned = transcript.only_results(call.messages)
+        here = branches.answering(ids) if returned else branches.to_go_on(ids)
+        record = here and await chat.resolved(here, agent.id)
+        if returned and (record is not None or transcript.results(call.messages)):
+            return follow_up(call, record, returned)
         turn = transcript.user_turns(call.messages)
-        # Of a chat's first requests all at once, the later ones go on where the first began.
-        together = new and turn <= stored.delivered
-        if turn <= record.delivered and not together:
-            return await self._branch(call, agent, chat)
-        said = _said(transcript.since(call.messages, min(turn, record.delivered + 1)))
-        return await self._send(call, chat, record, said, turn)
+        if here is None or record is None:
+            return await self._branch(call, agent, chat, ids)
+        first = record.first_new(turn, ids)
+        if first is None and new and ids is None and turn <= here.delivered:
+            # Of a chat's first requests all at once, the later ones go on where the first began.
+            first = turn
+        if first is None:
+            return await self._branch(call, agent, chat, ids)
+        said = said_of(transcript.since(call.messages, first))
+        return await chat.send(call, record, said, turn, ids)
 
-    async def _branch(self, call: Call, agent: Agent, chat: Chat) -> Call:
+    async def _branch(self, call: Call, agent: Agent, chat: Chat, ids: MessageIds | None) -> Call:
         """A new conversation fed with the whole branch: a new chat, a regenerated or edited one."""
-        said = _said([message for message in call.messages if message.role != "system"])
-        conversation = await self.services.letta.create_conversation(agent.id, summary=PINNED)
+        said = said_of([message for message in call.messages if message.role != "system"])
         turn = transcript.user_turns(call.messages)
-        return await self._send(call, chat, ChatRecord(conversation), said, turn)
+        ids = chat.branches.begun_with(turn, ids)
+        record = await chat.make(agent.id, PINNED)
+        return await chat.send(call, record, said, turn, ids)
 
     async def _older(self, call: Call, agent: Agent, key: str) -> Call:
-        if not key or self.config.share_legacy:
+        if not key or self.config.share_legacy or agent.forgets:
             return await self._ongoing(call, agent)
-        chat = self._open(self._name(agent, key))
+        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids(call)
         await older_agents.bind(self.services.store, agent, chat.name, ttl=chat.ttl)
         await self._hold(chat, _everyone(agent))
-        record = await self._read(chat, agent) or ChatRecord("default")
+        latest = (await chat.read()).latest or ChatRecord("default")
+        record = await chat.resolved(latest, agent.id, only=True) or ChatRecord("default")
+        if returned := transcript.only_results(call.messages):
+            return follow_up(call, record, returned)
         turn = transcript.user_turns(call.messages)
-        if turn <= record.delivered:
+        first = record.first_new(turn, ids)
+        if first is None:
             older_agents.refuse_anew(agent)
-        said = _said(transcript.since(call.messages, record.delivered + 1))
-        return await self._send(call, chat, record, said, turn)
-
-    async def _send(
-        self, call: Call, chat: Chat, record: ChatRecord, said: Sequence[Message], turn: int
-    ) -> Call:
-        system = transcript.system(call.messages)
-        digest = transcript.digest(system)
-        told = transcript.sendable(system) if digest != record.system else ()
-        otid = await chat.send(record, turn, digest)
-        sent = transcript.marked([*told, *said], otid)
-        return attrs.evolve(call, conversation=Conversation(record.conversation), input=sent)
+        said = said_of(transcript.since(call.messages, first))
+        return await chat.send(call, record, said, turn, ids)
 
     def _open(self, name: str) -> Chat:
         self._chat = Chat(self.services, name, self.config.ttl_days * 86400)
@@ -256,42 +284,8 @@ class ConversationTurn(Turn):
     async def _hold(self, chat: Chat, queue: str) -> None:
         await chat.hold(queue, wait=self.config.wait_seconds, most=self.config.queue)
 
-    async def _read(self, chat: Chat, agent: Agent) -> ChatRecord | None:
-        stored = await chat.stored()
-        return None if stored is None else await chat.resolved(stored, agent.id)
-
-    def _name(self, agent: Agent, key: str) -> str:
-        # A key is whatever the client likes: of any length, and perhaps no text at all.
-        digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
-        return f"chat/{self.caller}/{agent.id}/{digest}"
-
-
-def _said(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """What Letta is sent of these messages: it takes none without a word of the user's."""
-    sent = transcript.sendable(messages)
-    if not any(message.role == "user" for message in sent):
-        _refuse_silence()
-    return sent
-
-
-def _refuse_silence() -> NoReturn:
-    text = "'messages' must contain something new that is said with the role 'user'."
-    raise Reject(400, "missing_user_message", text, param="messages")
-
-
-def chat_key(call: Call, headers: Sequence[str]) -> str:
-    """The chat that the client names, by header or in the body; "" for none."""
-    named: list[object] = [call.headers.get(header.lower()) for header in headers]
-    named += [
-        _named(call.body.get("conversation"), "id"),
-        _named(call.body.get("metadata"), "chat_id"),
-    ]
-    keys = (name for name in named if isinstance(name, str) and name)
-    return next((key for key in keys if "{{" not in key), "")  # a template nobody filled in
-
-
-def _named(value: object, field: str) -> object:
-    return value.get(field) if isinstance(value, Mapping) else value
+    def _ids(self, call: Call) -> MessageIds | None:
+        return message_ids(call, self.config.parent_header, self.config.reply_header)
 
 
 def _everyone(agent: Agent) -> str:

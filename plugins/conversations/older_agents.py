@@ -1,13 +1,17 @@
 """Agents of older types have one context, whatever conversation is named.
 
-So they can serve one chat, and what they were told once cannot be told otherwise.
+So they can serve one chat, and what they were told once cannot be told otherwise. Some forget
+it all after each answer: they can serve anybody, and are told everything each time.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-from gateway.plugin import Agent, Reject, Store
+import attrs
+
+from gateway.plugin import Agent, Call, Conversation, Reject, Store
+from plugins.conversations.refusals import said_of
 
 
 async def bind(store: Store, agent: Agent, chat: str, *, ttl: float) -> None:
@@ -27,6 +31,11 @@ async def bind(store: Store, agent: Agent, chat: str, *, ttl: float) -> None:
             " letta_v1_agent, or set share_legacy",
         )
     await store.put(name, owner, ttl=ttl)
+
+
+def anew(call: Call) -> Call:
+    """All that was said before, with the calls and results as text, and what is new."""
+    return attrs.evolve(call, conversation=Conversation("default"), input=said_of(call.messages))
 
 
 def refuse_anew(agent: Agent) -> NoReturn:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from gateway.plugin import Message, Text
+from gateway.plugin import Message, Text, ToolCall
+from plugins.calls.ids import is_ours
 
 
 def user_turns(messages: Sequence[Message]) -> int:
@@ -23,6 +24,41 @@ def since(messages: Sequence[Message], turn: int) -> Sequence[Message]:
         if spoken == turn:
             return [later for later in messages[i:] if later.role != "system"]
     return ()
+
+
+def results(messages: Sequence[Message]) -> Sequence[Message]:
+    """
+    The results, since the assistant last spoke, of tool calls that a gateway gave out.
+
+    OpenAI's older form names the function and no call: it may be one of ours.
+    """
+    return [
+        message
+        for message in _fresh(messages)
+        if message.role == "tool"
+        and (message.tool_call_id is None or is_ours(message.tool_call_id))
+    ]
+
+
+def answered(messages: Sequence[Message]) -> Sequence[Message]:
+    """Those of them that say which call they are the results of."""
+    return [message for message in results(messages) if message.tool_call_id is not None]
+
+
+def beside_results(messages: Sequence[Message]) -> Sequence[Message]:
+    """What the user says together with results."""
+    return [message for message in _fresh(messages) if message.role == "user"]
+
+
+def only_results(messages: Sequence[Message]) -> Sequence[Message]:
+    """The results that are all there is since the assistant last spoke, whosever they are."""
+    fresh = _fresh(messages)
+    return () if beside_results(messages) else [each for each in fresh if each.role == "tool"]
+
+
+def _fresh(messages: Sequence[Message]) -> Sequence[Message]:
+    spoken = [i for i, message in enumerate(messages) if message.role == "assistant"]
+    return messages[spoken[-1] + 1 :] if spoken else messages
 
 
 def last_user(messages: Sequence[Message]) -> Sequence[Message]:
@@ -66,13 +102,16 @@ def marked(messages: Sequence[Message], otid: str) -> tuple[Message, ...]:
 
 def _sendable(message: Message) -> Iterator[Message]:
     if message.role == "tool":
-        text = f"[Result of the tool call {message.tool_call_id}]\n{message.text}"
-        yield Message("user", (Text(text),))
+        which = f"call {message.tool_call_id}" if message.tool_call_id else message.name
+        yield Message("user", (Text(f"[Result of the tool {which}]\n"), *message.parts))
         return
     parts = tuple(part for part in message.parts if part != Text(""))
     parts += tuple(
-        Text(f"\n[Called the tool {call.name} as {call.id}: {call.arguments}]")
-        for call in message.tool_calls
+        Text(f"\n[Called the tool {_named(call)}: {call.arguments}]") for call in message.tool_calls
     )
     if parts:
         yield attrs.evolve(message, parts=parts, tool_calls=())
+
+
+def _named(call: ToolCall) -> str:
+    return f"{call.name} as {call.id}" if call.id else call.name

@@ -27,6 +27,17 @@ async def test_near_names_are_offered_not_taken(model: str) -> None:
         assert "Did you mean: Milo?" in message
 
 
+async def test_only_near_names_are_offered() -> None:
+    """A name that differs by its case alone is the one that was meant; the prefix matters not."""
+    async with housed("Milo", "Slow", "Milos") as (_, house):
+        assert (await refused(house, "milo")).endswith("Did you mean: Milo?")
+    async with housed("Milo", "MILO", prefix="letta/") as (_, house):
+        message = await refused(house, "milo")
+        assert message.endswith(
+            ("Did you mean: letta/Milo, letta/MILO?", "letta/MILO, letta/Milo?")
+        )
+
+
 async def test_unknown_name() -> None:
     """A name like no other is refused, and the only agent is no fallback."""
     async with housed("Milo") as (_, house):

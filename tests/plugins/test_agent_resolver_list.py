@@ -96,10 +96,11 @@ async def test_first_requests_share_one_listing() -> None:
 
 async def test_ageing_list_is_read_once() -> None:
     """Fifty requests at once on a list past its age start one listing."""
-    async with housed("Milo", refresh_seconds=0.01) as (letta, house):
+    clock = ManualClock()
+    async with housed("Milo", clock=clock) as (letta, house):
         await find(house, "Milo")
         letta.requests.clear()
-        await asyncio.sleep(0.015)
+        clock.advance(40)
         await gathered(*(find(house, "Milo") for _ in range(50)))
         await house.quiet()
         assert listings(house) == 1

@@ -89,15 +89,15 @@ async def test_nothing_new_said() -> None:
         ({}, {"metadata": {"chat_id": "d"}}, "d"),
         ({"x-letta-chat-key": "a"}, {"conversation": "c"}, "a"),
         ({}, {"conversation": "c", "metadata": {"chat_id": "d"}}, "c"),
-        ({}, {"conversation": 7, "metadata": {"chat_id": ["d"]}}, ""),
+        ({}, {"conversation": 7, "metadata": {"chat_id": "d"}}, "7"),
         ({}, {"conversation": None, "metadata": None}, ""),
         ({}, {"metadata": {"other": "x"}}, ""),
         ({"x-chat": "x"}, {"user": "u"}, ""),
     ],
 )
 def test_chat_key(headers: dict[str, str], body: dict[str, Any], key: str) -> None:
-    """A chat is named by header or in the body, the headers first, and by text only."""
-    assert chat_key(Call("m", (), headers=headers, body=body), Config().keys) == key
+    """A chat is named by header or in the body, the headers first."""
+    assert chat_key(Call("m", (), headers=headers, body=body), Config().chat_headers) == key
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_chat_key(headers: dict[str, str], body: dict[str, Any], key: str) -> No
 )
 async def test_keyed_chat_is_told_what_is_new(named: dict[str, Any]) -> None:
     """Whatever names the chat, the agent hears each message once, in one conversation."""
-    keys = [*Config().keys, "X-Mine"]
-    async with housed(keys=keys) as house:
+    headers = [*Config().chat_headers, "X-Mine"]
+    async with housed(chat_headers=headers) as house:
         history: list[Message] = []
         for text in ("one", "two", "three"):
             history.append(user(text))

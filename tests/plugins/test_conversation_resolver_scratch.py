@@ -68,17 +68,30 @@ async def test_scratch_is_deleted_when_the_client_leaves() -> None:
         assert [run.status for run in house.letta.runs.values()] == ["cancelled"]
 
 
-async def test_scratch_is_deleted_when_the_client_leaves_before_it_is_there() -> None:
-    """A client that leaves while the conversation is being made leaves none behind."""
-    async with housed() as house:
+@pytest.mark.parametrize("key", ["", "chat-1"])
+@pytest.mark.parametrize("mode", ["stateless", "agent"])
+async def test_client_leaves_before_the_conversation_is_there(key: str, mode: str) -> None:
+    """A client that leaves while a conversation is being made leaves none behind."""
+    async with housed(mode=mode) as house:
         house.letta.fail(Fault(latency=0.1), path="conversations", method="POST")
-        request = asyncio.create_task(Client(house, "Milo").say("one"))
+        request = asyncio.create_task(Client(house, "Milo", key).say("one"))
         await until(lambda: house.requests("POST", "conversations"))
         request.cancel()
         await asyncio.wait([request])
         assert request.cancelled()
         await house.quiet()
         assert len(house.requests("DELETE", "conversations")) == 1
+        assert house.conversations() == []
+
+
+@pytest.mark.parametrize("mode", ["stateless", "agent"])
+async def test_conversation_that_cannot_be_noted(mode: str) -> None:
+    """If the store fails before a new conversation is noted, it is deleted."""
+    async with housed(mode=mode) as house:
+        house.store.broken = {"put"}
+        key = "chat-1" if mode == "stateless" else ""
+        assert (await refusal(Client(house, "Milo", key).say("one"))).code == "store_unavailable"
+        await house.quiet()
         assert house.conversations() == []
 
 

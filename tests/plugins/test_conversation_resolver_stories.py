@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.gateway.store.stores import WITH_REDIS, opened
 from tests.plugins.client import (
     FAILS,
     FAILS_AFTER_TOOL,
@@ -19,6 +21,7 @@ from tests.plugins.client import (
     user,
 )
 from tests.plugins.house import until
+from tests.plugins.watched import Watched
 
 
 # What people do in a chat.
@@ -136,9 +139,13 @@ async def test_client_that_keeps_the_last_messages_only() -> None:
 # Many at once.
 
 
-async def test_first_requests_of_a_chat_share_one_conversation() -> None:
+@pytest.mark.parametrize("use", WITH_REDIS)
+async def test_first_requests_of_a_chat_share_one_conversation(use: str, tmp_path: Path) -> None:
     """Fifty first requests at once with one new key make exactly one conversation."""
-    async with housed(queue=50) as house:
+    async with (
+        opened(use, tmp_path) as store,
+        housed(queue=50, store=Watched(store, store)) as house,
+    ):
         everyone = [Client(house, "Milo", "k") for _ in range(50)]
         answers = await asyncio.gather(*(c.say(f"{i}") for i, c in enumerate(everyone)))
         assert [said(answer) for answer in answers] == [f"You said: {i}" for i in range(50)]

@@ -84,15 +84,15 @@ async def test_killed_while_an_answer_was_continued() -> None:
 
 
 async def test_killed_and_asked_again_while_the_run_goes_on() -> None:
-    """A run that outlives its gateway makes the chat busy; what it keeps is not sent again."""
+    """A run that outlives its gateway is cancelled, and its turn goes with the next."""
     long = "@@slow:40@@"
     async with housed() as house:
         client = Client(house, "Milo", "k")
         await client.dies(long)
         (run,) = house.letta.runs.values()
         async with client.restarted() as anew:
-            assert ending(await client.say("two")) == "conversation_busy"
-            assert not run.over
+            assert said(await client.say("two")) == "You said: two"
+            assert run.status == "cancelled"
             await anew.quiet()
             await client.say("three")
             assert await only(anew) == [long, "two", "three"]

@@ -11,7 +11,16 @@ import pytest
 from gateway.call import Call
 from gateway.store.memory import MemoryStore
 from gateway.testing.fakeletta import FakeLetta
-from tests.plugins.client import FAILS, Client, assistant, refusal, said, system, user
+from tests.plugins.client import (
+    FAILS,
+    Client,
+    assistant,
+    listening,
+    refusal,
+    said,
+    system,
+    user,
+)
 from tests.plugins.house import House, built, until
 from tests.plugins.watched import Watched
 
@@ -173,3 +182,19 @@ async def test_agent_stays_bound_while_its_chat_goes_on() -> None:
             today.time += 11 * DAY
             assert said(await other.say("me")) == "You said: me"
             assert (await refusal(client.say("more"))).code == "conversation_unsupported"
+
+
+async def test_an_agent_that_forgets() -> None:
+    """It is told everything each time, can be asked anew, and belongs to nobody."""
+    async with housed("workflow_agent") as house:
+        heard = listening(house)
+        client = Client(house, "Old", "chat-1")
+        await client.say("one")
+        client.hear("eins")
+        await client.say("two")
+        await Client(house, "Old", "chat-2").say("three")
+        assert heard == [
+            [("user", "one")],
+            [("user", "one"), ("assistant", "eins"), ("user", "two")],
+            [("user", "three")],
+        ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from gateway.call import Image, Message, Text, ToolCall
@@ -71,3 +73,57 @@ def test_marked() -> None:
     marked = transcript.marked([user("u1"), user("u2"), assistant("a")], "otid")
     assert [message.otid for message in marked] == [None, "otid", None]
     assert [message.text for message in marked] == ["u1", "u2", "a"]
+
+
+OURS, THEIRS = "call_1-lg0123456789ab", "call_1"
+
+
+def result(call_id: str | None, text: str = "21") -> Message:
+    return Message("tool", (Text(text),), tool_call_id=call_id, name=None if call_id else "weather")
+
+
+@pytest.mark.parametrize(
+    ("messages", "results", "answered", "only"),
+    [
+        ([user("u")], [], [], []),
+        ([assistant("a"), result(OURS)], [OURS], [OURS], [OURS]),
+        ([assistant("a"), result(THEIRS)], [], [], [THEIRS]),
+        ([assistant("a"), result(None)], [None], [], [None]),
+        ([assistant("a"), result(OURS), result(THEIRS)], [OURS], [OURS], [OURS, THEIRS]),
+        ([assistant("a"), result(OURS), user("u")], [OURS], [OURS], []),
+        ([result(OURS), assistant("a"), user("u")], [], [], []),
+        ([result(OURS)], [OURS], [OURS], [OURS]),
+        ([], [], [], []),
+    ],
+)
+def test_results(
+    messages: list[Message],
+    results: list[str | None],
+    answered: list[str | None],
+    only: list[str | None],
+) -> None:
+    """Results count since the assistant last spoke; whose they are is told by their ids."""
+
+    def ids(found: Sequence[Message]) -> list[str | None]:
+        return [message.tool_call_id for message in found]
+
+    assert ids(transcript.results(messages)) == results
+    assert ids(transcript.answered(messages)) == answered
+    assert ids(transcript.only_results(messages)) == only
+
+
+def test_beside_results() -> None:
+    """What the user says with them, but nothing that was said before."""
+    messages = [user("u1"), assistant("a"), result(OURS), user("u2"), user("u3")]
+    assert transcript.beside_results(messages) == [user("u2"), user("u3")]
+
+
+def test_calls_without_ids_become_text() -> None:
+    """OpenAI's older form names the function only; images of a result stay images."""
+    called = Message("assistant", (), tool_calls=(ToolCall("", "weather", "{}"),))
+    image = Image("image/png", "AAAA")
+    answer = Message("tool", (Text("21"), image), name="weather")
+    first, second = transcript.sendable([called, answer])
+    assert first.text == "\n[Called the tool weather: {}]"
+    assert second.text == "[Result of the tool weather]\n21"
+    assert image in second.parts
