@@ -10,7 +10,7 @@ All keep the contract of `gateway.services.Store`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -92,7 +92,7 @@ def _quoted(prefix: str) -> str:
 @attrs.frozen
 class Prefixed:
     """
-    A store seen through a prefix: values and leases of one step of the pipeline.
+    A store seen through a prefix: values, leases and logs of one step of the pipeline.
 
     No choice of keys reaches what is under another prefix.
     """
@@ -119,6 +119,14 @@ class Prefixed:
     async def lease(self, name: str, *, wait: float, queue: int) -> Lease | None:
         """Hold `name` until released: first come, first served."""
         return await self._store.lease(self._own(name), wait=wait, queue=queue)
+
+    async def append(self, key: str, items: Sequence[bytes], *, ttl: float, limit: int) -> None:
+        """Add to the end of a log."""
+        await self._store.append(self._own(key), items, ttl=ttl, limit=limit)
+
+    async def read_from(self, key: str, after: int, *, wait: float) -> Sequence[tuple[int, bytes]]:
+        """The items of a log behind number `after`; if there are none, wait for one."""
+        return await self._store.read_from(self._own(key), after, wait=wait)
 
     def _own(self, key: str) -> str:
         # The prefix is quoted and has no slash of its own, so the first one ends it.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from gateway.services import Lease
 from gateway.store.leases import Leases
+from gateway.store.logs import Logs
+from gateway.store.news import News
 
 
 @attrs.frozen
@@ -32,6 +34,11 @@ class MemoryStore:
     _now: Callable[[], float] = time.time
     _leases: Leases = attrs.field(factory=Leases, init=False)
     _entries: OrderedDict[str, Entry] = attrs.field(factory=OrderedDict, init=False)
+    _logs: Logs = attrs.field(init=False, repr=False)
+    _news: News = attrs.field(factory=News, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._logs = Logs(self._now)
 
     async def read(self, key: str) -> bytes | None:
         """The value, or None."""
@@ -56,6 +63,19 @@ class MemoryStore:
     async def lease(self, name: str, *, wait: float, queue: int) -> Lease | None:
         """Hold `name` until released: first come, first served."""
         return await self._leases.lease(name, wait=wait, queue=queue)
+
+    async def append(self, key: str, items: Sequence[bytes], *, ttl: float, limit: int) -> None:
+        """Add to the end of a log."""
+        self._logs.append(key, items, ttl=ttl, limit=limit)
+        self._news.tell(key)
+
+    async def read_from(self, key: str, after: int, *, wait: float) -> Sequence[tuple[int, bytes]]:
+        """The items of a log behind number `after`; if there are none, wait for one."""
+
+        async def read() -> Sequence[tuple[int, bytes]]:
+            return self._logs.since(key, after)
+
+        return await self._news.of(key, read, wait=wait)
 
     async def ping(self) -> None:
         """Memory always answers."""

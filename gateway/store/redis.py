@@ -6,18 +6,19 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 from redis import exceptions as failures
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gateway.errors import StartError, StoreError
 from gateway.services import Lease
 from gateway.store.redis_lease import LEASE_SECONDS, RedisLeases
+from gateway.store.redis_logs import RedisLogs
 from gateway.store.redis_scripts import LEAVE, PREFIX
 
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 _ANSWER_SECONDS = 5.0
 _CONNECTIONS = 50
+_WAITING = 10_000  # as many clients as a Redis takes unless told otherwise
 _LONGEST_LIFE = 100 * 365 * 86400.0  # Redis refuses what does not fit its own clock
 
 # The first that fits is said, so the more special errors stand above the more general ones.
@@ -71,7 +73,7 @@ async def open_redis(
     """
     server = connect(url)
     leases = RedisLeases(server, logger, lease_seconds)
-    store = RedisStore(server, leases)
+    store = RedisStore(server, leases, RedisLogs(server))
     try:
         try:
             await store.check()
@@ -95,6 +97,7 @@ class RedisStore:
 
     _server: RedisServer
     _leases: RedisLeases
+    _logs: RedisLogs
 
     async def read(self, key: str) -> bytes | None:
         """The value, or None."""
@@ -124,6 +127,14 @@ class RedisStore:
         """Hold `name` until released: first come, first served, as Redis hears of them."""
         return await self._leases.lease(name, wait=wait, queue=queue)
 
+    async def append(self, key: str, items: Sequence[bytes], *, ttl: float, limit: int) -> None:
+        """Add to the end of a log."""
+        await self._logs.append(key, items, ttl=_milliseconds(ttl), limit=limit)
+
+    async def read_from(self, key: str, after: int, *, wait: float) -> Sequence[tuple[int, bytes]]:
+        """The items of a log behind number `after`; if there are none, wait for one."""
+        return await self._logs.read_from(key, after, wait=wait)
+
     async def ping(self) -> None:
         """Write a key that nothing reads; raise StoreError if that fails."""
         await self._server.ask("SET", f"{PREFIX}ping", b"", "PX", 1000)
@@ -134,15 +145,20 @@ class RedisStore:
         await self._server.ask("GETDEL", f"{PREFIX}ping")
         keys = (f"{PREFIX}lane:".encode(), f"{PREFIX}beat:".encode())
         await self._server.run(LEAVE, keys, (1000, b"nobody:0"))
+        await self.append("ping", [b""], ttl=1, limit=1)
+        await self.read_from("ping", 0, wait=0)
+        await self._server.ask("DEL", f"{PREFIX}log:ping", f"{PREFIX}log-head:ping")
 
 
 @attrs.define(eq=False)
 class RedisServer:
     """The connections to Redis, and its errors in our words."""
 
-    _pool: BlockingConnectionPool
+    _pool: ConnectionPool
+    _waiting: ConnectionPool
     _shown: str
     _client: Redis = attrs.field(init=False)
+    _reader: Redis = attrs.field(init=False)
     _scripts: dict[str, AsyncScript] = attrs.field(factory=dict, init=False)
     _asked: set[asyncio.Task[Any]] = attrs.field(factory=set, init=False)
     _closed: bool = attrs.field(default=False, init=False)
@@ -150,6 +166,10 @@ class RedisServer:
     @_client.default
     def _make_client(self) -> Redis:
         return Redis(connection_pool=self._pool)
+
+    @_reader.default
+    def _make_reader(self) -> Redis:
+        return Redis(connection_pool=self._waiting)
 
     async def ask(self, *command: str | bytes | int) -> Any:
         """Run a command; once begun it is finished, also when the caller is cancelled."""
@@ -168,12 +188,22 @@ class RedisServer:
         popped = await self._told(self._client.execute_command, "BLPOP", key, wait)
         return popped[1] if popped else None
 
+    async def read_stream(self, key: bytes, after: int, *, wait: float) -> Any:
+        """What XREAD gives of a stream behind this number, waiting for it."""
+        behind = ("STREAMS", key, f"{after}-0")
+        if wait <= 0:
+            return await self.ask("XREAD", *behind)
+        # Who waits holds a connection: none of those on which all else goes.
+        block = math.ceil(wait * 1000)  # 0 would be for ever
+        return await self._finished(self._reader.execute_command, "XREAD", "BLOCK", block, *behind)
+
     async def close(self) -> None:
         """Let everything be answered that was asked, and disconnect."""
         self._closed = True
         if self._asked:
             await asyncio.wait(self._asked)
         await self._pool.aclose()
+        await self._waiting.aclose()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -202,27 +232,46 @@ class RedisServer:
 
 def connect(url: str) -> RedisServer:
     """The server at `url`; it is not asked anything yet. Raises `StartError` for no address."""
+    return RedisServer(_pool(url), _waiting_pool(url), _shown(url))
+
+
+def _pool(url: str) -> ConnectionPool:
+    pool = _made(BlockingConnectionPool, url, max_connections=_CONNECTIONS, timeout=_ANSWER_SECONDS)
     try:
-        pool = BlockingConnectionPool.from_url(
+        # What stands behind the question mark is looked at only here.
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
+        _refuse_url()
+    return pool
+
+
+def _waiting_pool(url: str) -> ConnectionPool:
+    """For those who wait for a log to grow: a connection for each."""
+    return _made(ConnectionPool, url, max_connections=_WAITING)
+
+
+def _made(kind: type[ConnectionPool], url: str, **settings: Any) -> ConnectionPool:
+    try:
+        return kind.from_url(
             url,
-            max_connections=_CONNECTIONS,
-            timeout=_ANSWER_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             socket_connect_timeout=_ANSWER_SECONDS,
             # A command is not sent again when the connection breaks: a value that was taken
             # would be lost that way, and one that was set be said to be refused.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
+            **settings,
         )
-        # What stands behind the question mark is looked at only here.
-        pool.make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):
-        # What was wrong with it is not said, because there may be a password in it.
-        raise StartError(
-            "store.url is no address of a Redis: write redis://host:6379/0 (rediss:// for TLS),"
-            " redis://user:password@host:6379/0 or unix:///path/to/redis.sock."
-        ) from None
-    return RedisServer(pool, _shown(url))
+        _refuse_url()
+
+
+def _refuse_url() -> NoReturn:
+    # What was wrong with it is not said, because there may be a password in it.
+    raise StartError(
+        "store.url is no address of a Redis: write redis://host:6379/0 (rediss:// for TLS),"
+        " redis://user:password@host:6379/0 or unix:///path/to/redis.sock."
+    ) from None
 
 
 def _shown(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -16,7 +16,9 @@ import attrs
 from gateway.errors import StoreError
 from gateway.services import Lease
 from gateway.store.leases import Leases
+from gateway.store.news import News
 from gateway.store.sqlite_file import advice, open_file
+from gateway.store.sqlite_logs import LogTables
 
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ _PUT_IF_ABSENT = """
 _SWEEP = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE expires <= ? LIMIT ?)"
 _WRITES_A_SWEEP = 16
 _ROWS_A_SWEEP = 64
+_LOGS_A_SWEEP = 32
 
 
 @asynccontextmanager
@@ -66,6 +69,7 @@ class SqliteStore:
     _thread: ThreadPoolExecutor
     _path: Path
     _leases: Leases = attrs.field(factory=Leases, init=False)
+    _news: News = attrs.field(factory=News, init=False)
 
     async def read(self, key: str) -> bytes | None:
         """The value, or None."""
@@ -86,6 +90,19 @@ class SqliteStore:
     async def lease(self, name: str, *, wait: float, queue: int) -> Lease | None:
         """Hold `name` until released: first come, first served."""
         return await self._leases.lease(name, wait=wait, queue=queue)
+
+    async def append(self, key: str, items: Sequence[bytes], *, ttl: float, limit: int) -> None:
+        """Add to the end of a log."""
+        await self._run(self._table.append, _bytes(key), items, ttl, limit)
+        self._news.tell(key)
+
+    async def read_from(self, key: str, after: int, *, wait: float) -> Sequence[tuple[int, bytes]]:
+        """The items of a log behind number `after`; if there are none, wait for one."""
+
+        async def read() -> Sequence[tuple[int, bytes]]:
+            return await self._run(self._table.logs.since, _bytes(key), after)
+
+        return await self._news.of(key, read, wait=wait)
 
     async def ping(self) -> None:
         """Write to the file and change nothing; raise StoreError if that fails."""
@@ -109,7 +126,11 @@ class Table:
 
     _db: sqlite3.Connection
     _now: Callable[[], float]
+    logs: LogTables = attrs.field(init=False)
     _writes: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.logs = LogTables(self._db, self._now)
 
     def read(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -134,6 +155,11 @@ class Table:
             self._db.execute(_DELETE, (key,))
         return value
 
+    def append(self, key: bytes, items: Sequence[bytes], ttl: float, limit: int) -> None:
+        """Add to the end of a log."""
+        self._sweep()
+        self.logs.append(key, items, ttl, limit)
+
     def touch(self) -> None:
         """Write a number that is in the file's head already, and that nothing reads."""
         self._db.execute("PRAGMA user_version = 0")
@@ -144,6 +170,7 @@ class Table:
         self._writes += 1
         if self._writes % _WRITES_A_SWEEP == 0:
             self._db.execute(_SWEEP, (self._now(), _ROWS_A_SWEEP))
+            self.logs.sweep(_LOGS_A_SWEEP)
 
 
 def _bytes(key: str) -> bytes:

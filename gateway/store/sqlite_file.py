@@ -19,6 +19,13 @@ _PREPARE = """
         key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL
     );
     CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires);
+    CREATE TABLE IF NOT EXISTS logs (
+        key BLOB PRIMARY KEY, last INTEGER NOT NULL, size INTEGER NOT NULL, expires REAL NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS logs_by_expiry ON logs (expires);
+    CREATE TABLE IF NOT EXISTS items (
+        key BLOB NOT NULL, number INTEGER NOT NULL, item BLOB NOT NULL, PRIMARY KEY (key, number)
+    ) WITHOUT ROWID;
     COMMIT;
 """
 

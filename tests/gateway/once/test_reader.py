@@ -1,0 +1,133 @@
+"""Readers of a log in their own and in other processes: each `Twins` is a process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.errors import Reject
+from gateway.events import Finish
+from gateway.once import reader
+from gateway.once.claims import claim
+from gateway.once.identity import digest_of, name_of
+from gateway.once.journal import presence
+from tests.gateway.lane import CANCELLED, ScriptedRun, text, until
+from tests.gateway.once.twins import GRACE, first, twins
+from tests.plugins.watched import Watched
+
+
+ANSWER = [[text("a")], [text("b"), Finish()]]
+
+
+async def code_of(beginning) -> str:
+    with pytest.raises(Reject) as caught:
+        await beginning
+    assert (caught.value.status, caught.value.retry) == (409, False)
+    return caught.value.code
+
+
+async def test_another_process_reads_along():
+    """It gets the answer from its start, as it comes, and asks Letta nothing."""
+    store, gate = Watched(), asyncio.Event()
+    async with (
+        twins(says=[[text("a")], gate, [text("b"), Finish()]], store=store) as one,
+        twins(store=store) as two,
+    ):
+        async with await one.begin() as mine, await two.begin() as theirs:
+            assert await anext(aiter(mine)) == [text("a")]
+            reading = aiter(theirs)
+            assert await anext(reading) == [text("a")]
+            gate.set()
+            assert [event async for batch in reading for event in batch] == [text("b"), Finish()]
+        assert await two.events() == [text("a"), text("b"), Finish()]
+    assert (one.asked, two.asked) == (1, 0)
+
+
+async def test_reading_elsewhere_keeps_it_going():
+    """The run is not given up while another process reads it, and is when that has gone."""
+    store, gate = Watched(), asyncio.Event()
+    async with (
+        twins(says=[[text("a")], gate, [Finish()]], store=store) as one,
+        twins(store=store) as two,
+    ):
+        await first(await one.begin())
+        async with await two.begin() as theirs:
+            reading = aiter(theirs)
+            assert await anext(reading) == [text("a")]
+            waiting = asyncio.create_task(anext(reading))
+            (log,) = one.once._journals
+            await until(lambda: presence(log) in store.inner._entries)
+            looked = store.done.count("read")
+            one.made.clock.advance(GRACE)
+            await until(lambda: store.done.count("read") > looked)
+            await until(one.made.waited_for)
+            assert one.made.run.cancels == 0
+            await store.take(presence(log))
+            one.made.clock.advance(GRACE / 4)
+            await until(lambda: one.made.run.cancels == 1)
+            assert await waiting == [CANCELLED]
+
+
+async def test_the_process_was_killed_before_the_end():
+    """Nobody knows what became of the turn, and it is not run again."""
+    store = Watched()
+    async with twins(says=[[text("a")], asyncio.Event()], store=store) as one:
+        await first(await one.begin())
+        async with twins(says=ANSWER, store=store.restarted()) as anew:
+            assert await code_of(anew.begin()) == "idempotency_unknown"
+            assert await code_of(anew.begin()) == "idempotency_unknown"
+        assert anew.asked == 0
+
+
+async def test_the_process_was_killed_before_it_asked():
+    """The same: whether it had asked is not known."""
+    store = Watched()
+    async with twins(says=ANSWER, store=store.restarted()) as anew:
+        digest = digest_of(anew.call(), "chat_completions", "")
+        await claim(store, name_of("ada", "k"), digest, ttl=60)
+        assert await code_of(anew.begin()) == "idempotency_unknown"
+        assert anew.asked == 0
+
+
+async def test_the_process_was_killed_after_the_end():
+    """Then the answer is there, and replayed."""
+    store = Watched()
+    async with twins(says=ANSWER, store=store) as one:
+        await one.events()
+    async with twins(store=store.restarted()) as anew:
+        assert await anew.events() == [text("a"), text("b"), Finish()]
+
+
+async def test_the_process_is_killed_while_another_reads(monkeypatch):
+    """The reader gets what there was, and then an error that says so."""
+    monkeypatch.setattr(reader, "LOOK_SECONDS", 0.01)
+    store = Watched()
+    async with twins(says=[[text("a")], asyncio.Event()], store=store) as one:
+        await first(await one.begin())
+        async with twins(store=store) as two, await two.begin() as got:
+            reading = aiter(got)
+            assert await anext(reading) == [text("a")]
+            (journal,) = one.once._journals.values()
+            await journal.claimed.lease.release()  # leases end with their process
+            rest = [event async for batch in reading for event in batch]
+            assert [(event.status, event.code) for event in rest] == [(409, "idempotency_unknown")]
+
+
+async def test_a_log_that_has_gone():
+    """A claim whose log was thrown out says nothing of the answer."""
+    store = Watched()
+    async with twins(says=ANSWER, store=store) as both:
+        await both.events()
+        (log,) = store.inner._logs._logs
+        await store.append(log, [], ttl=0, limit=1)
+        assert await code_of(both.begin()) == "idempotency_unknown"
+        assert both.asked == 1
+
+
+async def test_many_read_a_finished_one():
+    """All get all of it."""
+    async with twins(says=[ScriptedRun(ANSWER)]) as both:
+        await both.events()
+        for events in await asyncio.gather(*(both.events() for _ in range(50))):
+            assert events == [text("a"), text("b"), Finish()]
