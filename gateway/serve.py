@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import uvloop
 from aiohttp import web
 
+from gateway.addresses import shown
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config
 from gateway.errors import LettaError, StartError
+from gateway.reload import Reloader, Source
+from gateway.web.running import RUNNING, Running
 
 
 if TYPE_CHECKING:
@@ -26,72 +29,106 @@ BACKLOG = 1024
 # After SIGTERM, running streams may go on for this long.
 DRAIN_SECONDS = 30.0
 
+# Then, or at a second signal, they have this long to tell their clients.
+LAST_WORDS_SECONDS = 5.0
+
 # A header or request line longer than this is refused: no client needs one.
 LONGEST_LINE = 16 * 1024
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-def run(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
+
+def run(source: Source, config: Config, logger: Logger, ready: Callable[[str], None]) -> None:
     """
-    Serve until SIGINT or SIGTERM.
+    Serve until SIGINT or SIGTERM; read the file anew at SIGHUP.
 
     Args:
-        ready: Called with the gateway and its URL once it listens.
+        source: Where `config` comes from.
+        ready: Called with the gateway's URL once it listens.
 
     Raises:
         StartError: It cannot start; the message says what to do.
     """
-    run_to_the_end(serve(config, logger, ready))
+    run_to_the_end(serve(source, config, logger, ready))
 
 
 def run_to_the_end(serving: Coroutine[Any, Any, None]) -> None:
-    """Run it on a loop of its own. A second signal ends it at once, and is no error."""
-    with (
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        suppress(asyncio.CancelledError),
-    ):
+    """Run it on a loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serving)
 
 
-async def serve(config: Config, logger: Logger, ready: Callable[[Gateway, str], None]) -> None:
+async def serve(
+    source: Source, config: Config, logger: Logger, ready: Callable[[str], None]
+) -> None:
     """As `run`, on the running loop."""
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with bind(config.server.host, config.server.port) as listening:
         async with assemble(config, logger) as gateway:
             await check_letta(gateway, config.letta.base_url)
-            stopper = Stopper(stop, asyncio.current_task())
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stopper.signalled)
-            runner = web.AppRunner(
-                gateway.app,
-                handler_cancellation=True,
-                access_log=None,
-                shutdown_timeout=DRAIN_SECONDS / 2,  # aiohttp waits for it twice
-                max_line_size=LONGEST_LINE,
-                max_field_size=LONGEST_LINE,
-            )
-            await runner.setup()
-            try:
-                await web.SockSite(runner, listening, backlog=BACKLOG).start()
-                ready(gateway, url_of(listening))
-                await stop.wait()
-                logger.info("stopping: running streams may finish, {:g} s at most", DRAIN_SECONDS)
-            finally:
-                await runner.cleanup()
+            stop = Stop(gateway.app[RUNNING], logger)
+            for number in SIGNALS:
+                loop.add_signal_handler(number, stop.signalled, number)
+            async with Reloader(source, config, gateway.live, logger) as reloader:
+                loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+                await listen(gateway, listening, stop, lambda: ready(url_of(listening)))
 
 
-@attrs.frozen
-class Stopper:
-    """The first signal lets running streams finish, the second ends them."""
+async def listen(
+    gateway: Gateway, listening: socket.socket, stop: Stop, ready: Callable[[], None]
+) -> None:
+    """Answer what comes in on this socket until it is to stop, and what is running then."""
+    runner = web.AppRunner(
+        gateway.app,
+        handler_cancellation=True,
+        access_log=None,
+        # Longer than `stop` waits, so that aiohttp cuts off nobody. It waits for it twice.
+        shutdown_timeout=DRAIN_SECONDS / 2 + LAST_WORDS_SECONDS,
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_LINE,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+        ready()
+        await stop.asked.wait()
+        stop.logger.info("stopping: running streams may finish, {:g} s at most", DRAIN_SECONDS)
+    finally:
+        patience = asyncio.get_running_loop().call_later(DRAIN_SECONDS, stop.end)
+        await runner.cleanup()
+        patience.cancel()
 
-    stop: asyncio.Event
-    task: asyncio.Task[None] | None
 
-    def signalled(self) -> None:
-        """A signal has come."""
-        if self.stop.is_set() and self.task is not None:
-            self.task.cancel()
-        self.stop.set()
+@attrs.define
+class Stop:
+    """How far the end has come."""
+
+    running: Running
+    logger: Logger
+    asked: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _signals: int = attrs.field(init=False, default=0)
+
+    def signalled(self, number: int) -> None:
+        """The first lets running answers finish, the second ends them, the third the process."""
+        self._signals += 1
+        match self._signals:
+            case 1:
+                self.ask()
+            case 2:
+                self.end()
+            case _:
+                os._exit(128 + number)
+
+    def ask(self) -> None:
+        """Take nothing new, and let running answers finish."""
+        self.asked.set()
+
+    def end(self) -> None:
+        """End running answers, each with an error that says why."""
+        self.asked.set()
+        if ended := self.running.end():
+            self.logger.warning("running answers that are ended: {}", ended)
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self.running.cut)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -134,4 +171,5 @@ async def check_letta(gateway: Gateway, base_url: str) -> None:
             "upstream_unreachable": "Start it, or set LETTA_BASE_URL;"
             " 'letta-gateway demo' needs none.",
         }.get(exc.code, "")
-        raise StartError(f"Letta at {base_url}: {exc.message} {advice}".strip()) from exc
+        text = f"Letta at {shown(base_url)}: {exc.message} {advice}"
+        raise StartError(text.strip()) from exc

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gateway.pipeline import Pipeline
+from gateway.live import Live
+from gateway.metrics import Metrics
+from gateway.once import Once
 from gateway.services import Clock
 from gateway.surfaces.chat_completions import chat_completions
 from gateway.surfaces.models import get_model, list_models
-from gateway.web.access import Access
-from gateway.web.health import Readiness, health
+from gateway.web.health import Readiness, health, metrics_page
 from gateway.web.middleware import Doorman
+from gateway.web.request import ONCE
+from gateway.web.running import RUNNING
 
 
 if TYPE_CHECKING:
@@ -20,17 +24,20 @@ if TYPE_CHECKING:
 
 
 def make_app(
-    pipeline: Pipeline,
-    access: Access,
+    live: Live,
     readiness: Readiness,
+    once: Once,
+    metrics: Metrics,
     *,
     clock: Clock,
     logger: Logger,
     body_limit_mb: int,
 ) -> web.Application:
-    """All surfaces over one pipeline."""
-    doorman = Doorman(access, pipeline, clock, logger)
+    """All surfaces over the pipelines that are in use."""
+    doorman = Doorman(lambda: live.current, clock, logger)
     app = web.Application(middlewares=[doorman.admit], client_max_size=body_limit_mb * 1024 * 1024)
+    app[ONCE] = once
+    app[RUNNING] = doorman.running
     app.add_routes(
         [
             web.post("/v1/chat/completions", chat_completions),
@@ -38,6 +45,7 @@ def make_app(
             web.get(r"/v1/models/{model:.+}", get_model),
             web.get("/health", health),
             web.get("/ready", readiness.ready),
+            web.get("/metrics", partial(metrics_page, metrics)),
         ]
     )
     app.on_response_prepare.append(doorman.stamp)

@@ -1,4 +1,4 @@
-"""`/health` says that the process lives, `/ready` that it can answer."""
+"""`/health` says that the process lives, `/ready` that it can answer, `/metrics` what it did."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.errors import GatewayError
+from gateway.metrics import Metrics
 from gateway.surfaces.openai_errors import response
 
 
@@ -24,6 +26,11 @@ FRESH_SECONDS = 1.0
 async def health(request: web.Request) -> web.Response:
     """The process lives; nothing else is asked."""
     return response(200, {"status": "ok"})
+
+
+async def metrics_page(metrics: Metrics, request: web.Request) -> web.Response:
+    """What Prometheus reads. With keys, it needs one like any other client."""
+    return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @attrs.define

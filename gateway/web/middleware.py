@@ -12,11 +12,11 @@ import attrs
 from aiohttp import web
 
 from gateway.errors import GatewayError, Reject, error_type
-from gateway.pipeline import Pipeline
+from gateway.live import Generation
 from gateway.services import Clock, Context
 from gateway.surfaces import openai_errors
-from gateway.web.access import Access
 from gateway.web.request import ASKING, Asking, public_headers
+from gateway.web.running import Running
 
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ OPEN = frozenset({"/health", "/ready"})
 class Doorman:
     """Lets requests in, and writes down what became of them."""
 
-    access: Access
-    pipeline: Pipeline
+    current: Callable[[], Generation]
     clock: Clock
     logger: Logger
+    running: Running = attrs.field(factory=Running)
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -60,25 +60,27 @@ class Doorman:
         request_id = sent if _SAFE_ID.match(sent) else secrets.token_hex(12)
         context = Context(request_id, self.clock)
         logger = self.logger.bind(request_id=request_id)
-        return Asking(context, self.pipeline, public_headers(request), logger)
+        return Asking(context, self.current(), public_headers(request), logger)
 
     async def _answer(
         self, request: web.Request, handler: Handler, asking: Asking
     ) -> web.StreamResponse:
         try:
-            self.access.check_host(request)
-            self.access.check_origin(request)
+            access = asking.answers.access
+            access.check_host(request)
+            access.check_origin(request)
             if request.method == "OPTIONS" and "Origin" in request.headers:
                 return web.Response(status=204)
             if request.path not in OPEN:
-                caller = self.access.caller(request)
+                caller = access.caller(request)
                 asking.context = attrs.evolve(asking.context, caller=caller)
-            return await handler(request)
+            with asking.answers.in_use(), self.running.request():
+                return await handler(request)
         except Reject as exc:
             asking.note(error=exc.code)
             return openai_errors.from_reject(exc)
         except web.HTTPException as exc:
-            return _http_error(request, exc)
+            return _http_error(request, exc, asking)
         except (ConnectionError, TimeoutError) as exc:
             if request.transport is None or request.transport.is_closing():
                 raise asyncio.CancelledError from None  # the client has gone, or does not read
@@ -103,15 +105,15 @@ class Doorman:
         response.headers["Server"] = SERVER
         if ASKING in request:
             response.headers[REQUEST_ID] = request[ASKING].context.request_id
-        response.headers.update(self.access.cors(request))
+        response.headers.update(self.current().access.cors(request))
 
     def _log(self, request: web.Request, asking: Asking, status: int) -> None:
         asking.note(key=asking.context.caller.name, status=status, ms=asking.elapsed_ms())
-        level = "WARNING" if status >= 500 else "INFO"
+        level = "WARNING" if status >= 500 or asking.failed else "INFO"
         asking.logger.bind(**asking.facts).log(level, "{} {}", request.method, request.path)
 
 
-def _http_error(request: web.Request, exc: web.HTTPException) -> web.Response:
+def _http_error(request: web.Request, exc: web.HTTPException, asking: Asking) -> web.Response:
     """aiohttp's own refusals (404, 405, 413), in OpenAI's shape."""
     messages = {
         404: f"There is no {request.path} here. A base URL for OpenAI's clients ends in /v1.",
@@ -120,6 +122,7 @@ def _http_error(request: web.Request, exc: web.HTTPException) -> web.Response:
     }
     codes = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
     message = messages.get(exc.status, exc.reason)
+    asking.note(error=codes.get(exc.status))
     content = openai_errors.body(message, error_type(exc.status), codes.get(exc.status))
     allow = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
     return openai_errors.response(exc.status, content, allow)

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from gateway.errors import Reject
 from gateway.events import Error, Event, Usage
-from gateway.pipeline import Pipeline
+from gateway.live import Generation
+from gateway.once import Once
 from gateway.services import Context
 
 
@@ -27,11 +28,13 @@ class Asking:
     """One request, and what its log line will say. `facts` never hold message text."""
 
     context: Context
-    pipeline: Pipeline
+    answers: Generation
     headers: Mapping[str, str]
     logger: Logger
     started: float = attrs.field(factory=time.monotonic)
     facts: dict[str, Any] = attrs.field(factory=dict)
+    failed: bool = False
+    """Whether a stream ended in an error that is no fault of the client's."""
 
     def note(self, **facts: object) -> None:
         """Add facts to the log line; None is left out."""
@@ -46,6 +49,7 @@ class Asking:
                 self.note(prompt_tokens=event.prompt, completion_tokens=event.completion)
             elif isinstance(event, Error):
                 self.note(error=event.code)
+                self.failed = event.status >= 500
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""
@@ -53,6 +57,7 @@ class Asking:
 
 
 ASKING = web.RequestKey("asking", Asking)
+ONCE = web.AppKey("once", Once)
 
 
 def asking_of(request: web.Request) -> Asking:

@@ -14,10 +14,13 @@ import loguru
 import pytest
 
 from gateway import config, serve
-from gateway.assemble import Gateway
+from gateway.assemble import assemble
 from gateway.errors import StartError
-from tests.gateway.command import serving
-from tests.gateway.played_letta import DONE, ping, played, said, stop, text
+from gateway.reload import Source
+from gateway.web.running import RUNNING
+from tests.gateway.command import ran, serving
+from tests.gateway.played_letta import DONE, RUN, Refusal, Script, ping, played, said, stop, text
+from tests.gateway.surfaces.reading import chunks_of
 
 
 class TestBind:
@@ -60,10 +63,8 @@ async def test_serving(tmp_path: Path) -> None:
         loaded = attrs.evolve(loaded, store=config.settings.MemorySettings())
         urls: asyncio.Queue[str] = asyncio.Queue()
 
-        def ready(_: Gateway, url: str) -> None:
-            urls.put_nowait(url)
-
-        serving = asyncio.create_task(serve.serve(loaded, loguru.logger, ready))
+        source = Source(None, {}, {})
+        serving = asyncio.create_task(serve.serve(source, loaded, loguru.logger, urls.put_nowait))
         url = await urls.get()
         async with aiohttp.ClientSession() as client:
             async with client.get(f"{url}/health") as response:
@@ -153,21 +154,89 @@ async def test_keys(tmp_path: Path) -> None:
     assert "sk-secret" not in ended.out + ended.err
 
 
+BODY = {"model": "Milo", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def silent(_: object) -> Script:
+    """A word, and then nothing until the run is cancelled."""
+    return [ping(), text("one "), asyncio.Event(), stop(), DONE]
+
+
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    """Whoever presses Ctrl-C twice does not want to wait for a stream that says nothing."""
-    script = [ping(), text("one "), asyncio.Event(), stop(), DONE]
+    """Whoever presses Ctrl-C twice does not wait: streams end in an error, runs are cancelled."""
     async with (
-        played({"Milo": script}) as letta,
+        played({"Milo": silent}) as letta,
         serving(cwd=tmp_path, LETTA_BASE_URL=letta.url) as gateway,
         aiohttp.ClientSession() as client,
     ):
-        body = {"model": "Milo", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-        async with client.post(f"{gateway.url}/v1/chat/completions", json=body) as response:
+        async with client.post(f"{gateway.url}/v1/chat/completions", json=BODY) as response:
             await response.content.readuntil(b"one ")
             gateway.process.send_signal(signal.SIGINT)
             await gateway.logs("stopping")
             gateway.process.send_signal(signal.SIGINT)
-            ended = await gateway.ended()
+            *_, failed, done = await chunks_of(response)
+        ended = await gateway.ended()
 
+    assert (failed["error"]["code"], done) == ("gateway_stopping", "[DONE]")
+    assert letta.cancelled == [RUN]
     assert ended.status == 0
     assert "Traceback" not in ended.err
+
+
+async def test_a_third_signal_waits_for_nothing(tmp_path: Path) -> None:
+    """Not even for Letta, which does not end the run."""
+    async with (
+        played({"Milo": silent}) as letta,
+        serving(cwd=tmp_path, LETTA_BASE_URL=letta.url) as gateway,
+        aiohttp.ClientSession() as client,
+        client.post(f"{gateway.url}/v1/chat/completions", json=BODY) as response,
+    ):
+        await response.content.readuntil(b"one ")
+        letta.down = Refusal(500)
+        gateway.process.terminate()
+        await gateway.logs("stopping")
+        gateway.process.terminate()
+        await gateway.logs("that are ended: 1")
+        gateway.process.terminate()
+        ended = await gateway.ended()
+
+    assert ended.status == 128 + signal.SIGTERM
+    assert "Traceback" not in ended.err
+
+
+async def test_patience_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while streams are ended without a second signal, and are told so."""
+    monkeypatch.setattr(serve, "DRAIN_SECONDS", 0.2)
+    async with played({"Milo": silent}) as letta, aiohttp.ClientSession() as client:
+        environ = {"LETTA_BASE_URL": letta.url}
+        loaded = config.load(None, environ=environ, overrides={"store": "memory"})
+        with serve.bind("127.0.0.1", 0) as listening:
+            url = serve.url_of(listening)
+            async with assemble(loaded, loguru.logger) as gateway:
+                end = serve.Stop(gateway.app[RUNNING], loguru.logger)
+                ready = asyncio.Event()
+                serving = asyncio.create_task(serve.listen(gateway, listening, end, ready.set))
+                await ready.wait()
+                async with client.post(f"{url}/v1/chat/completions", json=BODY) as response:
+                    await response.content.readuntil(b"one ")
+                    end.ask()
+                    *_, failed, done = await chunks_of(response)
+                await serving
+
+    assert (failed["error"]["code"], done) == ("gateway_stopping", "[DONE]")
+    assert letta.cancelled == [RUN]
+
+
+async def test_a_password_in_lettas_address(tmp_path: Path) -> None:
+    """It is used, and shown neither in the banner nor in what is complained of."""
+    async with played({"Milo": said("Hello")}) as letta:
+        url = letta.url.replace("http://", "http://user:s3cret@")
+        async with serving(cwd=tmp_path, LETTA_BASE_URL=url) as gateway:
+            gateway.process.terminate()
+            ended = await gateway.ended()
+        letta.down = Refusal(401, {"detail": "Unauthorized"})
+        refused = await ran("serve", "--port", "0", cwd=tmp_path, LETTA_BASE_URL=url)
+
+    assert letta.url in gateway.said[0]
+    assert letta.url in refused.err
+    assert not [out for out in (*gateway.said, ended.err, refused.err) if "s3cret" in out]

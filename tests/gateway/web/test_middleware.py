@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import StoreError
+from gateway.live import Generation
 from gateway.services import LoopClock
 from gateway.web.access import Access
 from gateway.web.middleware import Doorman
@@ -116,7 +117,8 @@ async def test_an_error_of_the_gateways_own_is_told() -> None:
 @asynccontextmanager
 async def around(handler: Any) -> AsyncIterator[str]:
     """The doorman in front of one handler."""
-    doorman = Doorman(Access(), None, LoopClock(), loguru.logger)  # type: ignore[arg-type]
+    generation = Generation(None, Access())  # type: ignore[arg-type]
+    doorman = Doorman(lambda: generation, LoopClock(), loguru.logger)
     app = web.Application(middlewares=[doorman.admit])
     app.router.add_get("/", handler)
     app.on_response_prepare.append(doorman.stamp)

@@ -84,8 +84,8 @@ async def test_a_body_of_another_kind(tmp_path: Path, data: bytes) -> None:
         json.dumps({**BODY, "max_tokens": 2**70}).encode(),
         json.dumps({**BODY, "x": [[[{}]]] * 1000}).encode(),
         b'{"x":'
-        + b"[" * 900
-        + b"]" * 900
+        + b"[" * 190
+        + b"]" * 190
         + b',"model":"Milo","messages":[{"role":"user","content":"x"}]}',
     ],
 )
