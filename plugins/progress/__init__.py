@@ -1,0 +1,1 @@
+"""What `tool_progress` is made of."""
