@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,12 +13,22 @@ from aiohttp import web
 
 from gateway.background import Background
 from gateway.config import Config
-from gateway.config.settings import LettaSettings, SqliteSettings, StoreSettings
+from gateway.config.settings import (
+    LettaSettings,
+    RecordSettings,
+    RedisSettings,
+    ServerSettings,
+    SqliteSettings,
+    StoreSettings,
+)
 from gateway.letta.client import LettaAPI, connect
-from gateway.pipeline import Pipeline, Step
+from gateway.live import Live
+from gateway.metrics import Metrics
+from gateway.once import Once
+from gateway.pipelines import opened
+from gateway.record import Folder, Recorder
 from gateway.services import LoopClock, Services
-from gateway.store import OpenStore, Prefixed, open_store
-from gateway.web.access import Access, Key
+from gateway.store import OpenStore, open_store
 from gateway.web.app import make_app
 from gateway.web.health import Readiness
 
@@ -32,70 +44,83 @@ class Gateway:
     """An assembled gateway: the application to serve, and what it stands on."""
 
     app: web.Application
-    pipeline: Pipeline
+    live: Live
     letta: LettaAPI
     store: OpenStore
 
 
 @asynccontextmanager
-async def assemble(config: Config, logger: Logger) -> AsyncIterator[Gateway]:
+async def assemble(config: Config, logger: Logger, *, worker: int = 1) -> AsyncIterator[Gateway]:
     """
     Open the store, the client and every plugin; close them in reverse.
+
+    Args:
+        worker: Which of several processes this is.
 
     Raises:
         StartError: The store cannot be opened, or a plugin's lifespan failed.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(config.store))
-        letta = await stack.enter_async_context(_letta(config.letta, logger))
-        background = Background(logger)
-        pipeline = _pipeline(config, letta, background, logger)
+        store = await stack.enter_async_context(_store(config.store, logger))
+        recorder = await stack.enter_async_context(_recorder(config.record, logger))
+        letta = await stack.enter_async_context(_letta(config.letta, logger, recorder))
+        background, metrics = Background(logger), Metrics(worker)
         base = Services(letta, store, LoopClock(), logger, background.spawn)
-        await stack.enter_async_context(pipeline.lifespan([_own(base, s) for s in pipeline.steps]))
+        live = await stack.enter_async_context(Live(partial(opened, letta, base, metrics), logger))
+        await live.use(config)
         await stack.enter_async_context(background)
-        yield Gateway(_app(config, pipeline, base, letta, store), pipeline, letta, store)
+        once = await stack.enter_async_context(_once(config.server, base))
+        yield Gateway(_app(config, live, base, letta, store, once, metrics), live, letta, store)
 
 
-def _own(base: Services, step: Step) -> Services:
-    """The same services, with the step's own part of the store and its name in the log."""
-    logger = base.logger.bind(plugin=step.id)
-    return attrs.evolve(base, store=Prefixed(base.store, step.id), logger=logger)
-
-
-def _pipeline(config: Config, letta: LettaAPI, background: Background, logger: Logger) -> Pipeline:
-    return Pipeline(
-        steps=[
-            Step(step.id, step.construct(), bypass=step.on_failure == "bypass")
-            for step in config.pipeline
-        ],
-        upstream=letta,
-        spawn=background.spawn,
-        logger=logger,
-        keepalive=config.server.keepalive_seconds,
-        cancel_on_leave=config.letta.cancel_on_disconnect,
+def _once(settings: ServerSettings, base: Services) -> Once:
+    return Once(
+        base.store,
+        base.spawn,
+        base.logger,
+        ttl=settings.idempotency_minutes * 60,
+        grace=settings.resume_grace_seconds,
     )
 
 
 def _app(
-    config: Config, pipeline: Pipeline, base: Services, letta: LettaAPI, store: OpenStore
+    config: Config,
+    live: Live,
+    base: Services,
+    letta: LettaAPI,
+    store: OpenStore,
+    once: Once,
+    metrics: Metrics,
 ) -> web.Application:
-    keys = [Key(key.name, key.key) for key in config.keys]
     return make_app(
-        pipeline,
-        Access(keys, frozenset(config.server.allow_origins)),
+        live,
         Readiness({"letta": letta.ping, "store": store.ping}, base.logger),
+        once,
+        metrics,
         clock=base.clock,
         logger=base.logger,
         body_limit_mb=config.server.body_limit_mb,
     )
 
 
-def _store(settings: StoreSettings) -> AbstractAsyncContextManager[OpenStore]:
+def _store(settings: StoreSettings, logger: Logger) -> AbstractAsyncContextManager[OpenStore]:
     path = settings.path if isinstance(settings, SqliteSettings) else None
-    return open_store(settings.use, path=path)
+    url = settings.url if isinstance(settings, RedisSettings) else None
+    return open_store(settings.use, path=path, url=url, logger=logger)
 
 
-def _letta(settings: LettaSettings, logger: Logger) -> AbstractAsyncContextManager[LettaAPI]:
+def _recorder(
+    settings: RecordSettings, logger: Logger
+) -> AbstractAsyncContextManager[Recorder | None]:
+    if not settings.directory:
+        return nullcontext()
+    folder = Folder(Path(settings.directory), settings.files, settings.megabytes * 1024 * 1024)
+    return Recorder(folder, logger, redacted=settings.texts == "redacted")
+
+
+def _letta(
+    settings: LettaSettings, logger: Logger, recorder: Recorder | None
+) -> AbstractAsyncContextManager[LettaAPI]:
     return connect(
         settings.base_url,
         settings.api_key,
@@ -103,4 +128,5 @@ def _letta(settings: LettaSettings, logger: Logger) -> AbstractAsyncContextManag
         read_seconds=settings.read_seconds,
         max_connections=settings.max_connections,
         logger=logger,
+        recorder=recorder,
     )

@@ -23,6 +23,9 @@ from gateway.plugin import Plugin
 GROUP = "letta_gateway.plugins"
 OWN = "letta-gateway"
 
+# Python reads at its start where editable packages are.
+_SINCE = " (if that was while the gateway ran, restart it)"
+
 
 @attrs.frozen
 class Found:
@@ -46,7 +49,7 @@ class Found:
         """
         try:
             return self.plugin_class(settings)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StartError(f"{self.name} cannot be made: {_reason(error)}") from error
 
 
@@ -125,7 +128,7 @@ def _imported(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
-            what = f"there is no module {error.name}; is its package installed here?"
+            what = f"there is no module {error.name}; is its package installed here?{_SINCE}"
             raise StartError(what) from None
         raise StartError(f"{name} cannot be imported: {_reason(error)}") from error
     except (Exception, SystemExit) as error:
@@ -142,6 +145,8 @@ def _is_plugin(found: Any) -> bool:
 
 def _reason(error: BaseException) -> str:
     """What happened and in which line of the plugin, on one line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
     said = " ".join(str(error).split())
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {said} ({last.filename}, line {last.lineno})"

@@ -92,7 +92,8 @@ def _refused(kind: type, fields: Fields, good: dict[str, Any]) -> dict[str, str]
         except AttributeError:
             continue  # it looks at a field that is not there; the class itself will say more
         except Exception as error:  # noqa: BLE001  a plugin's validator may raise anything
-            refused[name] = _reason(error, fields, good)
+            reason = _reason(error, fields, good)
+            refused[name] = reason.removeprefix(f"'{fields[name].name}' ")  # the path has it
     return refused
 
 

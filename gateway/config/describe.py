@@ -46,6 +46,13 @@ def settings_of(config_class: type) -> list[Setting]:
     ]
 
 
+def item_class(config_class: type, name: str) -> type | None:
+    """The class of what a setting is a list of, if it is a list of mappings."""
+    (field,) = (one for one in attrs.fields(config_class) if one.alias == name)
+    kinds = [one for one in get_args(field.type) if attrs.has(one)]
+    return kinds[0] if kinds and get_origin(field.type) in LISTS else None
+
+
 def in_words(kind: Any) -> str:
     """What a type takes, as a person would say it: `a list of text`."""
     origin, arguments = get_origin(kind), get_args(kind)
@@ -56,9 +63,9 @@ def in_words(kind: Any) -> str:
     if is_union(kind):
         return " or ".join(in_words(one) for one in arguments)
     if (origin or kind) in LISTS:
-        return f"a list of {_in_words_many(arguments[0])}" if arguments else "a list"
+        return "a list" + _of(arguments[:1])
     if (origin or kind) in MAPPINGS:
-        return f"a mapping of {_in_words_many(arguments[1])}" if arguments else "a mapping"
+        return "a mapping" + _of(arguments[1:])
     return "a mapping" if attrs.has(kind) else f"a {getattr(kind, '__name__', kind)}"
 
 
@@ -77,21 +84,33 @@ def choices(kind: Any) -> str:
     return ", ".join(one if isinstance(one, str) else json.dumps(one) for one in get_args(kind))
 
 
+def _of(arguments: tuple[Any, ...]) -> str:
+    return f" of {_in_words_many(arguments[0])}" if arguments and arguments[0] is not Any else ""
+
+
 def _in_words_many(kind: Any) -> str:
     if is_choice(kind):
-        return f"these: {choices(kind)}"
+        return f"these ({choices(kind)})"
     if attrs.has(kind):
         return "mappings"
     return _MANY.get(kind) or in_words(kind)
 
 
-def _default(field: attrs.Attribute[Any]) -> str | None:
+def default_of(field: attrs.Attribute[Any]) -> Any:
+    """What a field is if nothing sets it, as JSON has it; attrs.NOTHING if it must be given."""
     default = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        if default.takes_self:  # type: ignore[union-attr]
+            return None  # it follows from other fields
+        default = default.factory()  # type: ignore[union-attr]
+    return default if default is attrs.NOTHING else _plain(default)
+
+
+def _default(field: attrs.Attribute[Any]) -> str | None:
+    default = default_of(field)
     if default is attrs.NOTHING:
         return None
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
-        default = default.factory()  # type: ignore[union-attr]
-    return json.dumps(_plain(default), ensure_ascii=False)
+    return json.dumps(default, ensure_ascii=False, default=str)
 
 
 def _plain(value: Any) -> Any:

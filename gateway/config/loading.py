@@ -14,20 +14,28 @@ import attrs
 from gateway.addresses import is_loopback
 from gateway.config import yamlfile
 from gateway.config.mistakes import At, Wrong
+from gateway.config.pipelines import MAIN, Pipelines
+from gateway.config.routes import AliasSettings, RouteSettings
 from gateway.config.settings import (
+    SHARED_STORES,
     STORES,
     File,
     Key,
     LettaSettings,
     LogSettings,
+    RecordSettings,
     ServerSettings,
     StoreSettings,
 )
-from gateway.config.steps import BUILT_IN, Step, Steps
+from gateway.config.steps import BUILT_IN, StepSettings
 from gateway.config.yamlfile import Document
+from gateway.config.yamlnodes import as_text
 from gateway.errors import ConfigError, Problem
 from gateway.names import meant
 
+
+# The plugin that decides where at Letta a chat takes place; it needs the one that finds agents.
+RESOLVER = "conversation_resolver"
 
 _DEFAULTS = "<defaults>"
 _ENVIRONMENT = "<environment>"
@@ -39,8 +47,9 @@ class Config:
     """
     Everything that is decided before the start.
 
-    `pipeline` are the steps that are enabled, from the client's side to Letta's; `disabled`
-    are the ids of the others.
+    `pipelines` are the steps that are enabled, from the client's side to Letta's, by the
+    pipeline's name; `disabled` are the ids of the others. `warnings` are what is allowed and
+    probably not meant.
     """
 
     server: ServerSettings
@@ -48,8 +57,17 @@ class Config:
     store: StoreSettings
     keys: tuple[Key, ...]
     log: LogSettings
-    pipeline: tuple[Step, ...]
+    pipelines: Mapping[str, tuple[StepSettings, ...]]
     disabled: tuple[str, ...] = ()
+    models: tuple[AliasSettings, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
+    record: RecordSettings = attrs.field(factory=RecordSettings)
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def pipeline(self) -> tuple[StepSettings, ...]:
+        """The steps of `pipeline` itself."""
+        return self.pipelines[MAIN]
 
 
 def load(
@@ -72,23 +90,32 @@ def load(
     document = yamlfile.read(path, environ) if path else yamlfile.empty(_DEFAULTS)
     document = _with_flags(_with_environment(_with_pipeline(document), environ), overrides or {})
     outcome, problems = document.structure(File)
-    good = outcome.good
     store, store_problems = _store(document)
-    steps = Steps(document)
-    steps.read()
-    problems = [*document.problems, *problems, *store_problems, *steps.problems]
-    problems += [*_too_many_workers(document), *_same_keys(document)]
-    problems += _exposed(document, good.get("server"))
+    pipelines = Pipelines(document)
+    pipelines.read()
+    problems = [*document.problems, *problems, *store_problems, *pipelines.problems]
+    problems += [*_too_many_workers(document), *_repeated(document), *_unknown_keys(document)]
+    problems += _exposed(document)
     if problems or store is None:
         raise ConfigError(yamlfile.unique(problems))
+    return _config(outcome.value, store, pipelines, tuple(_nowhere(document, pipelines)))
+
+
+def _config(
+    file: File, store: StoreSettings, pipelines: Pipelines, warnings: tuple[Problem, ...]
+) -> Config:
     return Config(
-        good["server"],
-        good["letta"],
+        file.server,
+        file.letta,
         store,
-        tuple(good["keys"]),
-        good["log"],
-        tuple(steps.steps),
-        tuple(steps.disabled),
+        tuple(file.keys),
+        file.log,
+        pipelines.steps,
+        tuple(pipelines.disabled),
+        tuple(file.models),
+        tuple(file.routes),
+        file.record,
+        warnings,
     )
 
 
@@ -150,32 +177,62 @@ def _kind(document: Document) -> Any:
 
 
 def _too_many_workers(document: Document) -> Iterable[Problem]:
-    """Neither kind of store is for several processes."""
+    """Not every kind of store is for several processes."""
     at: At = ("server",)
     workers = document.structure(ServerSettings, at)[0].good.get("workers", 1)
-    if workers > 1 and (kind := _kind(document)) in STORES:
-        what = f"{kind} is a store for one process, and these are {workers}"
+    if workers > 1 and (kind := _kind(document)) in STORES.keys() - SHARED_STORES:
+        what = f"{kind} is a store for one process, and these are {workers}: use redis"
         yield document.problem((*at, "workers"), what)
 
 
-def _exposed(document: Document, server: ServerSettings | None) -> Iterable[Problem]:
+def _exposed(document: Document) -> Iterable[Problem]:
     """Without a key only this machine is served."""
-    if server is not None and not document.get(("keys",)) and not is_loopback(server.host):
+    host = document.structure(ServerSettings, ("server",))[0].good.get("host")
+    if host is not None and not document.get(("keys",)) and not is_loopback(host):
         what = (
-            f"without a key only loopback is served, and {server.host} is not: set"
+            f"without a key only loopback is served, and {host} is not: set"
             " LETTA_GATEWAY_KEY or keys, or listen on 127.0.0.1"
         )
         yield document.problem(("server", "host"), what)
 
 
-def _same_keys(document: Document) -> Iterable[Problem]:
-    """Logs, limits and conversations tell callers apart by these."""
-    keys = document.get(("keys",))
-    for field in ("name", "key"):
-        seen: dict[str, int] = {}
-        for index in range(len(keys) if isinstance(keys, list) else 0):
-            at: At = ("keys", index, field)
+def _repeated(document: Document) -> Iterable[Problem]:
+    """Logs, limits and conversations tell callers apart by these, and clients models."""
+    for section, field in (("keys", "name"), ("keys", "key"), ("models", "id")):
+        seen: dict[str, At] = {}
+        for entry in _entries(document, (section,)):
+            at: At = (*entry, field)
             value = document.get(at)
-            if isinstance(value, str) and seen.setdefault(value, index) != index:
-                what = f"is the same as keys[{seen[value]}].{field}; each key has its own"
+            if isinstance(value, str) and seen.setdefault(value, at) != at:
+                what = f"is the same as {as_text(seen[value])}; each has its own"
                 yield document.problem(at, what)
+
+
+def _unknown_keys(document: Document) -> Iterable[Problem]:
+    """Routes name keys by their names."""
+    names = [document.get((*at, "name")) for at in _entries(document, ("keys",))]
+    known = [name for name in names if isinstance(name, str)]
+    for route in _entries(document, ("routes",)):
+        for at in _entries(document, (*route, "keys")):
+            name = document.get(at)
+            if isinstance(name, str) and name not in known:
+                yield document.problem(at, f"there is no such key; {meant(name, known)}")
+
+
+def _nowhere(document: Document, pipelines: Pipelines) -> Iterable[Problem]:
+    """A plugin from elsewhere may do its work, so that this is no mistake."""
+    for name, steps in pipelines.steps.items():
+        if "/" in name or any(step.found.name == RESOLVER for step in steps):
+            continue
+        at: At = (MAIN,) if name == MAIN else ("pipelines", name)
+        what = (
+            f"{RESOLVER} is not in it: each chat gets 500 no_conversation, unless another"
+            " of its plugins chooses agent and conversation"
+        )
+        yield document.problem(at, what, key=True)
+
+
+def _entries(document: Document, at: At) -> list[At]:
+    """Where the entries of a list are, if it is one."""
+    found = document.get(at)
+    return [(*at, index) for index in range(len(found) if isinstance(found, list) else 0)]

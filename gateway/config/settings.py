@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 from attrs.validators import and_, deep_iterable, ge, gt, le
+
+from gateway.config.routes import AliasSettings, RouteSettings
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
@@ -26,10 +28,30 @@ def _credential(_: object, __: object, value: str) -> None:
 
 
 def _url(_: object, __: object, value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable():
+    parts = _parts(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be the whole address, http://… or https://…")
-    _ = parts.port  # raises ValueError for what is no port
+
+
+def _redis_url(_: object, __: object, value: str) -> None:
+    parts = _parts(value)
+    where = parts and (parts.path if parts.scheme == "unix" else parts.hostname)
+    if parts is None or parts.scheme not in {"redis", "rediss", "unix"} or not where:
+        raise ValueError(
+            "must be the whole address, redis://user:password@host:6379/0, rediss://… for TLS or"
+            " unix:///path; in a password, /, ?, # and @ are written %2F, %3F, %23 and %40"
+        )
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address; None if it is none, or has a password where none belongs."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # it is looked at only here
+    except ValueError:  # its text quotes the address
+        return None
+    beyond = f"{parts.path}{parts.query}{parts.fragment}"
+    return parts if url.isprintable() and " " not in url and "@" not in beyond else None
 
 
 def _origin(_: object, __: object, value: str) -> None:
@@ -59,7 +81,7 @@ class ServerSettings:
     workers: int = attrs.field(
         default=1,
         validator=ge(1),
-        metadata={"help": "processes that share the port"},
+        metadata={"help": "processes that share the port; more than one need a redis store"},
     )
     body_limit_mb: int = attrs.field(
         default=20,
@@ -70,6 +92,16 @@ class ServerSettings:
         default=10.0,
         validator=gt(0),
         metadata={"help": "seconds of silence after which a stream carries a comment"},
+    )
+    idempotency_minutes: float = attrs.field(
+        default=60.0,
+        validator=ge(1),
+        metadata={"help": "minutes for which an Idempotency-Key and its answer are kept"},
+    )
+    resume_grace_seconds: float = attrs.field(
+        default=60.0,
+        validator=ge(0),
+        metadata={"help": "seconds for which a turn with such a key goes on unread"},
     )
     allow_origins: list[str] = attrs.field(
         factory=list,
@@ -136,8 +168,30 @@ class SqliteSettings:
     )
 
 
-StoreSettings: TypeAlias = MemorySettings | SqliteSettings
-STORES: Mapping[str, type[StoreSettings]] = {"memory": MemorySettings, "sqlite": SqliteSettings}
+@attrs.frozen
+class RedisSettings:
+    """A store for any number of processes, in a Redis server."""
+
+    use: Literal["redis"] = attrs.field(
+        default="redis", metadata={"help": "keep everything in a Redis, for several processes"}
+    )
+    url: str = attrs.field(
+        default="redis://127.0.0.1:6379/0",
+        repr=False,
+        validator=_redis_url,
+        metadata={"help": "its address, with user and password if it wants them"},
+    )
+
+
+StoreSettings: TypeAlias = MemorySettings | SqliteSettings | RedisSettings
+STORES: Mapping[str, type[StoreSettings]] = {
+    "memory": MemorySettings,
+    "sqlite": SqliteSettings,
+    "redis": RedisSettings,
+}
+
+# Those that several processes can have in common.
+SHARED_STORES = frozenset({"redis"})
 
 
 @attrs.frozen
@@ -165,6 +219,30 @@ class LogSettings:
 
 
 @attrs.frozen
+class RecordSettings:
+    """Letta's streams, kept as files for `letta-gateway replay`."""
+
+    directory: str = attrs.field(
+        default="",
+        metadata={"help": "where Letta's streams are kept; if empty, they are not"},
+    )
+    texts: Literal["redacted", "kept"] = attrs.field(
+        default="redacted",
+        metadata={"help": "redacted puts x for letters and 0 for digits; kept is what users said"},
+    )
+    files: int = attrs.field(
+        default=100,
+        validator=ge(1),
+        metadata={"help": "most streams that are kept; the oldest are deleted"},
+    )
+    megabytes: int = attrs.field(
+        default=100,
+        validator=ge(1),
+        metadata={"help": "most that all of them take; the oldest are deleted"},
+    )
+
+
+@attrs.frozen
 class File:
     """The whole file. What `store` and the entries of `pipeline` hold depends on their `use`."""
 
@@ -175,7 +253,7 @@ class File:
         factory=LettaSettings, metadata={"help": "the Letta server behind the gateway"}
     )
     store: Any = attrs.field(
-        default="sqlite", metadata={"help": "what must outlive a request: memory or sqlite"}
+        default="sqlite", metadata={"help": "what must outlive a request: memory, sqlite or redis"}
     )
     keys: list[Key] = attrs.field(
         factory=list,
@@ -184,6 +262,18 @@ class File:
     pipeline: list[Any] = attrs.field(
         factory=list, metadata={"help": "the plugins, from the client's side to Letta's"}
     )
+    pipelines: dict[str, Any] = attrs.field(
+        factory=dict, metadata={"help": "other pipelines, by name, for models and routes"}
+    )
+    models: list[AliasSettings] = attrs.field(
+        factory=list, metadata={"help": "models of your own making, beside the agents"}
+    )
+    routes: list[RouteSettings] = attrs.field(
+        factory=list, metadata={"help": "which requests go through another pipeline"}
+    )
     log: LogSettings = attrs.field(
         factory=LogSettings, metadata={"help": "what the gateway writes while it runs"}
+    )
+    record: RecordSettings = attrs.field(
+        factory=RecordSettings, metadata={"help": "Letta's streams, kept as files for a replay"}
     )

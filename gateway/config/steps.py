@@ -19,7 +19,16 @@ from gateway.registry import Found
 
 OnFailure = Literal["fail", "bypass"]
 
-BUILT_IN = ("agent_resolver", "conversation_resolver", "reasoning_mapper", "newline_reconstructor")
+BUILT_IN = (
+    "agent_resolver",
+    "sampling",
+    "conversation_resolver",
+    "tool_bridge",
+    "reasoning_mapper",
+    "stop_sequences",
+    "response_format",
+    "newline_reconstructor",
+)
 
 
 def _name(_: object, __: object, value: str) -> None:
@@ -54,7 +63,7 @@ class Entry:
 
 
 @attrs.frozen
-class Step:
+class StepSettings:
     """One step of the pipeline, ready to be constructed. `id` is unique in the pipeline."""
 
     id: str
@@ -82,24 +91,36 @@ class Step:
             raise ConfigError([self.problem(str(error))]) from error
 
 
+@attrs.frozen
+class Standing:
+    """A plugin's place in the list, and what it asks of the others' places."""
+
+    name: str
+    at: At
+    needs: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
+
+
 @attrs.define
 class Steps:
     """Reads the entries from the client's side to Letta's; `disabled` are ids."""
 
     _document: Document
-    steps: list[Step] = attrs.field(factory=list)
+    _at: At = ("pipeline",)
+    steps: list[StepSettings] = attrs.field(factory=list)
     disabled: list[str] = attrs.field(factory=list)
     problems: list[Problem] = attrs.field(factory=list)
     _ids: set[str] = attrs.field(factory=set)
-    _standing: list[tuple[str, At, frozenset[str]]] = attrs.field(factory=list)
+    _standing: list[Standing] = attrs.field(factory=list)
 
     def read(self) -> None:
         """Read them all."""
-        entries = self._document.get(("pipeline",))
+        entries = self._document.get(self._at)
         for index in range(len(entries) if isinstance(entries, list) else 0):
-            self._entry(("pipeline", index))
-        for index, (_, at, needs) in enumerate(self._standing):
-            self._needs(index, at, needs)
+            self._entry((*self._at, index))
+        for index, one in enumerate(self._standing):
+            self._needs(one, self._standing[:index])
+            self._before(one, self._standing[:index])
 
     def _entry(self, at: At) -> None:
         outcome, problems = self._document.structure(Entry, at)
@@ -127,9 +148,10 @@ class Steps:
         except StartError as error:
             self._complain((*at, "use"), str(error))
             # What was probably meant is what others that need it would have found.
-            self._standing.append((near(use, registry.names()) or use, at, frozenset()))
+            self._standing.append(Standing(near(use, registry.names()) or use, at))
             return None
-        self._standing.append((found.name, at, found.plugin_class.needs))
+        kind = found.plugin_class
+        self._standing.append(Standing(found.name, at, kind.needs, kind.before))
         return found
 
     def _step(self, name: str, entry: Any, found: Found, at: At) -> None:
@@ -143,13 +165,22 @@ class Steps:
         default: OnFailure = "fail" if found.plugin_class.essential else "bypass"
         on_failure = entry.get("on_failure") or default
         place = self._document.place((*at, "use"))
-        self.steps.append(Step(name, entry["use"], found, outcome.value, on_failure, at, place))
+        self.steps.append(
+            StepSettings(name, entry["use"], found, outcome.value, on_failure, at, place)
+        )
 
-    def _needs(self, index: int, at: At, needs: frozenset[str]) -> None:
-        names = [name for name, _, _ in self._standing]
-        for need in sorted(needs.difference(names[:index])):
-            why = "it stands below" if need in names else "it is not in the pipeline"
-            self._complain((*at, "use"), f"needs {need} above it, nearer to the client: {why}")
+    def _needs(self, one: Standing, above: list[Standing]) -> None:
+        present = {other.name for other in self._standing}
+        for need in sorted(one.needs.difference(other.name for other in above)):
+            why = "it stands below" if need in present else "it is not in the pipeline"
+            what = f"needs {need} above it, nearer to the client: {why}"
+            self._complain((*one.at, "use"), what)
+
+    def _before(self, one: Standing, above: list[Standing]) -> None:
+        for other in above:
+            if other.name in one.before:
+                what = f"has to stand above {other.name}, nearer to the client: it stands below"
+                self._complain((*one.at, "use"), what)
 
     def _complain(self, at: At, what: str) -> None:
         self.problems.append(self._document.problem(at, what))

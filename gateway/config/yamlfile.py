@@ -68,11 +68,22 @@ class Document:
         data = _put(self.data, at, value)
         return attrs.evolve(self, data=data, places={**self.places, at: Place(source)})
 
-    def structure(self, config_class: type, at: At = ()) -> tuple[Outcome, list[Problem]]:
-        """Read what stands there (by default nothing) into an attrs class."""
-        outcome = structure(self.get(at, {}), config_class)
+    def structure(
+        self, config_class: type, at: At = (), *, under: Mapping[str, Any] | None = None
+    ) -> tuple[Outcome, list[Problem]]:
+        """
+        Read what stands there (by default nothing) into an attrs class.
+
+        What it leaves open is taken from `under`, which stands elsewhere in the file: what
+        is wrong with that is told there.
+        """
+        data = self.get(at, {})
+        merged = {**under, **data} if isinstance(under, dict) and isinstance(data, dict) else data
+        outcome = structure(merged, config_class)
         problems = []
         for mistake in outcome.mistakes:
+            if merged is not data and mistake.at and mistake.at[0] not in data:
+                continue
             what = hide(mistake.what, self.secrets) if mistake.quoted else mistake.what
             problems.append(self.problem((*at, *mistake.at), what, key=mistake.key))
         return outcome, problems
@@ -154,11 +165,31 @@ def _compose(text: str, file: str) -> Node | None:
 
 
 def _said(error: MarkedYAMLError) -> str:
-    """The parser's words without the file's own, which may be secret."""
-    said = re.sub(r" '[^'<\\]{2,}'", "", error.problem or "")
-    if "got '{'" in said:
-        said += " (${…} between braces or brackets needs quotes)"
-    return f"{error.context}, {said}" if error.context else said
+    """The parser's words without the file's own, which may be secret, and what to do."""
+    problem = error.problem or ""
+    said = re.sub(r" '[^'<\\]{2,}'", "", problem)
+    hints = [f" ({hint})" for sign, hint in _HINTS.items() if sign in problem][:1]
+    context = _CONTEXTS.get(error.context or "", error.context)
+    return "".join([f"{context}, {said}" if context else said, *hints])
+
+
+# What the parser says it is about, in words of this file's readers.
+_CONTEXTS = {
+    "while parsing a flow sequence": "in a list between brackets",
+    "while parsing a flow mapping": "in a mapping between braces",
+    "while parsing a block mapping": "in a mapping",
+    "while parsing a block collection": "in a list",
+    "while scanning for the next token": "",
+}
+
+_HINTS = {
+    "got '{'": "${…} between braces or brackets needs quotes",
+    "mapping values are not allowed": (
+        'text with ": " in it needs quotes, and keys of one mapping stand in one column'
+    ),
+    "undefined alias": "text that begins with * needs quotes",
+    "'\\t'": "a tab: YAML is indented with spaces",
+}
 
 
 def _after(text: str, file: str) -> Place:

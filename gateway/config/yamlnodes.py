@@ -11,10 +11,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gateway.config.mistakes import At
 from gateway.config.variables import expand
-from gateway.errors import Problem
+from gateway.errors import ConfigError, Problem
 
 
 _TAG = "tag:yaml.org,2002:"
+
+# Far more than a person writes. Aliases of aliases make billions of a few lines.
+MOST_VALUES = 20_000
+MOST_LEVELS = 30
 
 
 @attrs.frozen
@@ -47,9 +51,15 @@ class Reader:
     problems: list[Problem] = attrs.field(factory=list)
     secrets: set[str] = attrs.field(factory=set, repr=False)
     _around: list[Node] = attrs.field(factory=list, repr=False)
+    _values: int = 0
 
     def read(self, node: Node, at: At = ()) -> Any:
-        """The data that a node stands for."""
+        """
+        The data that a node stands for.
+
+        Raises:
+            ConfigError: They are too many, or nested too deeply.
+        """
         place = self._place(node)
         if node.tag == f"{_TAG}null" and not node.value:
             place = self.keys.get(at, place)  # YAML says that nothing stands at what comes next
@@ -57,6 +67,7 @@ class Reader:
         if any(node is one for one in self._around):
             self._complain(place, at, "contains itself")
             return None
+        self._count(at)
         self._around.append(node)
         data: Any
         match node:
@@ -72,11 +83,24 @@ class Reader:
         self._around.pop()
         return data
 
+    def _count(self, at: At) -> None:
+        self._values += 1
+        if self._values > MOST_VALUES:
+            what = f"too many values: over {MOST_VALUES}, with what aliases (*…) stand for"
+        elif len(self._around) >= MOST_LEVELS:
+            what = f"is nested too deeply: {MOST_LEVELS} levels are the most"
+        else:
+            return
+        raise ConfigError([self.keys.get(at[:1], self.places[()]).problem(at[:1], what)])
+
     def _mapping(self, node: MappingNode, at: At) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
             below, place = (*at, key.value), self._place(key)
-            if key.tag != f"{_TAG}str":
+            if key.tag == f"{_TAG}merge":
+                what = "mappings cannot be merged (<<); an alias (*…) stands for a whole value"
+                self._complain(place, at, what)
+            elif key.tag != f"{_TAG}str":
                 self._complain(place, at, "a key must be text (in quotes if it looks like more)")
             elif key.value in found:
                 first = self.keys[below].line
@@ -97,7 +121,8 @@ class Reader:
         try:
             return getattr(construct, f"construct_yaml_{kind}")(node)
         except (KeyError, ValueError):  # !!int x, or a number of thousands of digits
-            self._complain(self.places[at], at, "cannot be read as what it seems to be")
+            what = "does not fit its tag (!!…), or has far too many digits"
+            self._complain(self.places[at], at, what)
             return None
 
     def _text(self, node: ScalarNode, at: At) -> str:

@@ -88,7 +88,6 @@ async def test_each_plugin_has_its_own_keys(tmp_path: Path) -> None:
     pipeline = [{"use": name} for name in PIPELINE]
     async with serving(tmp_path, {"Milo": said("Hello")}, pipeline=pipeline) as served:
         await served.gateway.store.put("elsewhere/x", b"1", ttl=60)
-        assert [step.id for step in served.gateway.pipeline.steps] == PIPELINE
         assert await served.gateway.store.read("conversation_resolver/x") is None
 
 

@@ -12,6 +12,8 @@ from tests.gateway.packages import install
 from tests.gateway.sample_plugins import HERE
 
 
+INSTALLED = "is its package installed here? (if that was while the gateway ran, restart it)"
+
 SOURCE = """
 from gateway.plugin import Plugin
 
@@ -91,7 +93,7 @@ class TestRefusals:
     def test_path_without_class(self):
         """A path that names no class says what a path is."""
         assert refusal(HERE).startswith(
-            f'there is no plugin "{HERE}" (a path is package.module:Class); there is '
+            f'there is no plugin "{HERE}" (a path is package.module:Class); there are '
         )
 
     def test_two_packages(self, site):
@@ -114,10 +116,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("use", "expected"),
         [
-            ("acme_none:X", "there is no module acme_none; is its package installed here?"),
-            ("gateway.none:X", "there is no module gateway.none; is its package installed here?"),
+            ("acme_none:X", f"there is no module acme_none; {INSTALLED}"),
+            ("gateway.none:X", f"there is no module gateway.none; {INSTALLED}"),
             (f"{HERE}:Lout", f'{HERE} has no Lout; did you mean "Loud"?'),
-            (f"{HERE}:", f"{HERE} has no ; there is Failing, Loud, Quiet, Unread"),
+            (f"{HERE}:", f"{HERE} has no ; there are Failing, First, Leaving, Loud, Quiet, Unread"),
             (f"{HERE}:NoPlugin", f"{HERE}:NoPlugin is not a subclass of gateway.plugin.Plugin"),
             (f"{HERE}:HERE", f"{HERE}:HERE is not a subclass of gateway.plugin.Plugin"),
             ("json:X", "json has no X; there is none at all"),
@@ -156,6 +158,13 @@ class TestRefusals:
 
         assert refusal("acme_g:X").endswith(f"({site / 'acme_g.py'}, line 2)")
 
+    def test_line_that_is_no_python(self, site):
+        """It is named once."""
+        install(site, "acme", "1", "acme_i", "x = 1\ndef broken(:")
+
+        text = "acme_i cannot be imported: SyntaxError: invalid syntax"
+        assert refusal("acme_i:X") == f"{text} ({site / 'acme_i.py'}, line 2)"
+
 
 def test_names():
     """The names of what is installed include the built-in plugins."""
@@ -192,3 +201,8 @@ class TestConstruct:
         """A constructor that raises is told with its reason and its line."""
         with pytest.raises(StartError, match=r"Failing cannot be made: RuntimeError: no luck \(.*"):
             registry.find(f"{HERE}:Failing").construct(None)
+
+    def test_leaving(self):
+        """Nor can it end the process."""
+        with pytest.raises(StartError, match="Leaving cannot be made: SystemExit: 3"):
+            registry.find(f"{HERE}:Leaving").construct(None)

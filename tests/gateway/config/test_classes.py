@@ -109,7 +109,7 @@ def test_all_at_once():
     assert set(mistakes({"lo": 1, "name": 3, "low": -1, "high": -2}, Range)) == {
         (("lo",), 'unknown key; did you mean "low"?'),
         (("name",), "expected text, found a whole number (put it in quotes)"),
-        (("low",), "'low' must be >= 0: -1"),
+        (("low",), "must be >= 0: -1"),
         (("high",), "high must not be below low"),
     }
 

@@ -32,7 +32,7 @@ def test_settings_of():
     """A config class is shown as the file sees it: names, types, defaults, help."""
     assert settings_of(Config) == [
         Setting("needed", "text", None, ""),
-        Setting("by", "a list of these: id, name", '["id"]', "what to go by"),
+        Setting("by", "a list of these (id, name)", '["id"]', "what to go by"),
         Setting("path", "a path", '"state/x.db"', ""),
         Setting("inner", "a mapping", '{"one": 1}', ""),
         Setting("labels", "a mapping of text", '{"a": "ä"}', ""),

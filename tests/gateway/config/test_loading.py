@@ -9,6 +9,7 @@ from gateway.config.settings import (
     Key,
     LettaSettings,
     MemorySettings,
+    RedisSettings,
     ServerSettings,
     SqliteSettings,
 )
@@ -100,7 +101,10 @@ def test_seven_mistakes(problems):
     """Seven different mistakes are seven located lines, without a secret among them."""
     assert problems(SEVEN) == [
         'f.yaml:2:3: server.prot: unknown key; did you mean "port"?',
-        "f.yaml:3:12: server.workers: memory is a store for one process, and these are 4",
+        (
+            "f.yaml:3:12: server.workers: memory is a store for one process, and these are 4:"
+            " use redis"
+        ),
         "f.yaml:5:13: letta.base_url: ${LETTA} is not set in the environment",
         "f.yaml:7:7: keys: expected a list of mappings, found text",
         (
@@ -125,23 +129,35 @@ class TestStore:
             ("store: {use: sqlite, path: a.db}", SqliteSettings(path=Path("a.db"))),
             ("store: {path: a.db}", SqliteSettings(path=Path("a.db"))),
             ("store: '${S}'", MemorySettings()),
+            ("store: redis", RedisSettings("redis", "redis://127.0.0.1:6379/0")),
+            ("store: {use: redis}", RedisSettings()),
+            (
+                "store: {use: redis, url: '${R}'}",
+                RedisSettings(url="rediss://u:s3cret@redis.example:6380/1"),
+            ),
         ],
     )
     def test_right(self, load, text, expected):
         """A store is its kind, or its kind and settings."""
-        assert load(text, {"S": "memory"}).store == expected
+        environ = {"S": "memory", "R": "rediss://u:s3cret@redis.example:6380/1"}
+
+        assert load(text, environ).store == expected
 
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
             ("store: memroy", 'f.yaml:1:8: store: there is no such store; did you mean "memory"?'),
             (
-                "store: {use: redis}",
-                "f.yaml:1:14: store.use: there is no such store; there is memory, sqlite",
+                "store: {use: postgres}",
+                "f.yaml:1:14: store.use: there is no such store; there are memory, redis, sqlite",
             ),
             (
                 "store: {use: 3}",
-                "f.yaml:1:14: store.use: there is no such store; there is memory, sqlite",
+                "f.yaml:1:14: store.use: there is no such store; there are memory, redis, sqlite",
+            ),
+            (
+                "store: {use: redis, path: a.db}",
+                "f.yaml:1:21: store.path: unknown key; there are url, use",
             ),
             ("store: [memory]", "f.yaml:1:8: store: expected text or a mapping, found a list"),
             ("store:", "f.yaml:1:1: store: expected text or a mapping, found nothing"),
@@ -163,10 +179,51 @@ class TestStore:
     def test_workers(self, problems, store):
         """Several workers need a store that they can share."""
         text = f"server:\n  workers: 2\nstore: {store}\n"
+        what = f"{store} is a store for one process, and these are 2: use redis"
 
-        assert [
-            f"f.yaml:2:12: server.workers: {store} is a store for one process, and these are 2"
-        ] == problems(text)
+        assert problems(text) == [f"f.yaml:2:12: server.workers: {what}"]
+
+    def test_workers_with_redis(self, load):
+        """They can share a Redis."""
+        assert load("server: {workers: 2}\nstore: redis\n").server.workers == 2
+
+    @pytest.mark.parametrize("text", ["store: '${R}'", "store: {use: redis, url: '${R}'}"])
+    def test_not_shown(self, problems, text):
+        """An address that is wrong is not shown, because of the password in it."""
+        (line,) = problems(text, {"R": "redis://user:s3/cret@redis.example"})
+
+        assert line.startswith("f.yaml:1:")
+        assert "cret" not in line
+        assert "s3" not in line
+
+
+class TestWarnings:
+    """What is allowed, and probably not meant."""
+
+    def test_none(self):
+        """The built-in pipeline finds agents and conversations."""
+        assert config.load(None, environ={}).warnings == ()
+
+    def test_without_the_resolver(self, load):
+        """Each pipeline that lacks it is named with its place, and those of aliases are not."""
+        loaded = load(
+            "pipeline:\n"
+            "  - use: agent_resolver\n"
+            "  - use: conversation_resolver\n"
+            "    enabled: false\n"
+            "  - use: reasoning_mapper\n"
+            "pipelines:\n"
+            "  whole: [{use: agent_resolver}, {use: conversation_resolver}]\n"
+            "  empty: []\n"
+            "models:\n"
+            "  - {id: a, agent: Milo, settings: {reasoning_mapper: {into: []}}}\n"
+        )
+        told = [str(warning) for warning in loaded.warnings]
+
+        assert [line.partition(" is not in it")[0] for line in told] == [
+            "f.yaml:1:1: pipeline: conversation_resolver",
+            "f.yaml:8:3: pipelines.empty: conversation_resolver",
+        ]
 
 
 class TestKeys:
@@ -182,8 +239,8 @@ class TestKeys:
         text = "keys:\n  - {name: a, key: x}\n  - {name: a, key: y}\n  - {name: b, key: x}\n"
 
         assert problems(text) == [
-            "f.yaml:3:12: keys[1].name: is the same as keys[0].name; each key has its own",
-            "f.yaml:4:20: keys[2].key: is the same as keys[0].key; each key has its own",
+            "f.yaml:3:12: keys[1].name: is the same as keys[0].name; each has its own",
+            "f.yaml:4:20: keys[2].key: is the same as keys[0].key; each has its own",
         ]
 
     def test_not_shown(self, problems):
@@ -237,7 +294,7 @@ class TestEnvironment:
         text = "keys: [{name: env, key: y}]"
 
         assert problems(text, {"LETTA_GATEWAY_KEY": "x"}) == [
-            "<environment>:1:1: keys[1].name: is the same as keys[0].name; each key has its own"
+            "<environment>:1:1: keys[1].name: is the same as keys[0].name; each has its own"
         ]
 
     def test_beside_other_problems(self, problems):
@@ -259,14 +316,14 @@ class TestFlags:
     def test_wrong(self, problems):
         """A wrong flag says where it came from."""
         assert problems("server: {port: 1}", server__port=70000) == [
-            "<command line>:1:1: server.port: 'port' must be <= 65535: 70000"
+            "<command line>:1:1: server.port: must be <= 65535: 70000"
         ]
 
     def test_workers(self, problems):
         """What flags ask for is held against the file."""
-        assert problems("", server__workers=2) == [
-            "<command line>:1:1: server.workers: sqlite is a store for one process, and these are 2"
-        ]
+        what = "sqlite is a store for one process, and these are 2: use redis"
+
+        assert problems("", server__workers=2) == [f"<command line>:1:1: server.workers: {what}"]
 
 
 @pytest.mark.parametrize(
@@ -274,8 +331,8 @@ class TestFlags:
     [
         ("logs: {}", 'f.yaml:1:1: logs: unknown key; did you mean "log"?'),
         ("server:", "f.yaml:1:1: server: expected a mapping, found nothing"),
-        ("pipeline: {}", "f.yaml:1:11: pipeline: expected a list of anything, found a mapping"),
-        ("pipeline:", "f.yaml:1:1: pipeline: expected a list of anything, found nothing"),
+        ("pipeline: {}", "f.yaml:1:11: pipeline: expected a list, found a mapping"),
+        ("pipeline:", "f.yaml:1:1: pipeline: expected a list, found nothing"),
         (
             "log: {level: loud}",
             "f.yaml:1:14: log.level: expected one of: debug, info, warning, error",
@@ -293,9 +350,9 @@ def test_problem(problems, text, expected):
 
 def test_no_yaml(problems):
     """A file that is not YAML is told with the place where it stops being so."""
-    assert problems("server: {}: 1") == [
-        "f.yaml:1:11: is not YAML: mapping values are not allowed here"
-    ]
+    (problem,) = problems("server: {}: 1")
+
+    assert problem.startswith("f.yaml:1:11: is not YAML: mapping values are not allowed here")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

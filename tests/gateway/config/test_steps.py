@@ -96,6 +96,24 @@ def test_needs_order(steps):
     ]
 
 
+def test_before(steps):
+    """A step that stands below what it has to stand above says so."""
+    found = steps(f"  - use: {HERE}:Loud\n  - use: {HERE}:First\n")
+
+    assert told(found) == [
+        (
+            f"f.yaml:3:10: pipeline[1].use: has to stand above {HERE}:Loud, nearer to the client:"
+            " it stands below"
+        )
+    ]
+
+
+@pytest.mark.parametrize("others", ["", f"  - use: {HERE}:Loud\n"])
+def test_before_is_no_need(steps, others):
+    """What it has to stand above may be below it, or not there at all."""
+    assert steps(f"  - use: {HERE}:First\n{others}").problems == []
+
+
 def test_misspelt_need(steps):
     """A misspelt plugin is one mistake: what needs it does not complain as well."""
     found = steps("  - use: agent_resolvr\n  - use: conversation_resolver\n")
@@ -132,7 +150,7 @@ def test_misspelt_need(steps):
         ),
         (
             f"  - use: {HERE}:Loud\n    config: {{times: 0}}\n",
-            "f.yaml:3:21: pipeline[0].config.times: 'times' must be >= 1: 0",
+            "f.yaml:3:21: pipeline[0].config.times: must be >= 1: 0",
         ),
         (
             f"  - use: {HERE}:Loud\n    config: {{words: [a, 2]}}\n",
@@ -143,10 +161,7 @@ def test_misspelt_need(steps):
         ),
         (
             f"  - use: {HERE}:Loud\n    config: {{token: s3cret}}\n",
-            (
-                "f.yaml:3:21: pipeline[0].config.token: 'token' must match regex 'tk-.*|'"
-                " ('…' doesn't)"
-            ),
+            ("f.yaml:3:21: pipeline[0].config.token: must match regex 'tk-.*|' ('…' doesn't)"),
         ),
         (
             f"  - use: {HERE}:Loud\n    on_failur: fail\n",

@@ -70,26 +70,32 @@ class TestRead:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("a: b: c\n", "f.yaml:1:5: is not YAML: mapping values are not allowed here"),
+            (
+                "a: b: c\n",
+                (
+                    "f.yaml:1:5: is not YAML: mapping values are not allowed here (text with"
+                    ' ": " in it needs quotes, and keys of one mapping stand in one column)'
+                ),
+            ),
             (
                 "a: [1\nb: 2\n",
                 (
-                    "f.yaml:2:2: is not YAML: while parsing a flow sequence, expected ',' or ']',"
+                    "f.yaml:2:2: is not YAML: in a list between brackets, expected ',' or ']',"
                     " but got ':'"
                 ),
             ),
             (
                 "a: {b: ${X}}\n",
                 (
-                    "f.yaml:1:9: is not YAML: while parsing a flow mapping, expected ',' or '}',"
+                    "f.yaml:1:9: is not YAML: in a mapping between braces, expected ',' or '}',"
                     " but got '{' (${…} between braces or brackets needs quotes)"
                 ),
             ),
             (
                 "a: 1\n\tb: 2\n",
                 (
-                    "f.yaml:2:1: is not YAML: while scanning for the next token, found character"
-                    " '\\t' that cannot start any token"
+                    "f.yaml:2:1: is not YAML: found character '\\t' that cannot start any token"
+                    " (a tab: YAML is indented with spaces)"
                 ),
             ),
             (
@@ -101,7 +107,13 @@ class TestRead:
             ),
             ("a: 1\nb: \x00\n", "f.yaml:2:4: is not YAML: a control character"),
             (b"a: 1\nb: x\xff\n", "f.yaml:2:5: is not UTF-8 here"),
-            ("a: *s3cret\n", "f.yaml:1:4: is not YAML: found undefined alias"),
+            (
+                "a: *s3cret\n",
+                (
+                    "f.yaml:1:4: is not YAML: found undefined alias"
+                    " (text that begins with * needs quotes)"
+                ),
+            ),
             ("[" * 5000, "f.yaml:1:1: is nested too deeply"),
         ],
     )
@@ -132,7 +144,7 @@ class TestStructure:
             "f.yaml:1:1: name: is missing",
             'f.yaml:2:3: inner.prot: unknown key; did you mean "port"?',
             "f.yaml:3:9: inner.port: expected a whole number, found text",
-            "f.yaml:5:11: many[0].word: 'word' must match regex '[a-z]+' ('Ä' doesn't)",
+            "f.yaml:5:11: many[0].word: must match regex '[a-z]+' ('Ä' doesn't)",
             "f.yaml:6:5: many[1]: expected a mapping, found a whole number",
         }
 
@@ -149,7 +161,7 @@ class TestStructure:
         assert (right, none) == (Outer("7", Inner(8, "w")), [])
         assert problems == [
             "f.yaml:2:15: inner.port: expected a whole number, found other text in ${P}",
-            "f.yaml:2:29: inner.word: 'word' must match regex '[a-z]+' ('…' doesn't)",
+            "f.yaml:2:29: inner.word: must match regex '[a-z]+' ('…' doesn't)",
         ]
 
     def test_part(self, write):

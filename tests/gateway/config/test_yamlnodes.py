@@ -4,6 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.config.yamlnodes import Place, Reader, as_text
+from gateway.errors import ConfigError
 
 
 def read(text, environ=None):
@@ -86,7 +87,10 @@ def test_variables():
             "a: [{[1]: x}]",
             ["f.yaml:1:6: a[0]: a key must be text (in quotes if it looks like more)"],
         ),
-        ("<<: {a: 1}", ["f.yaml:1:1: a key must be text (in quotes if it looks like more)"]),
+        (
+            "<<: {a: 1}",
+            ["f.yaml:1:1: mappings cannot be merged (<<); an alias (*…) stands for a whole value"],
+        ),
         ("a: &a [*a]", ["f.yaml:1:4: a[0]: contains itself"]),
         (
             "a: ${X} ${B}",
@@ -104,6 +108,29 @@ def test_problems(text, expected):
     assert problems(text) == expected
 
 
+def test_too_many_values():
+    """A few lines of aliases that stand for billions of values are refused, and soon."""
+    bomb = "a0: &a0 [x]\n" + "".join(
+        f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(12)
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        read(bomb)
+
+    (problem,) = caught.value.problems
+    assert problem.what.startswith("too many values: over 20000")
+    assert problem.line == 6
+
+
+def test_too_deep():
+    """Aliases nest as deeply as lists do, and neither goes on for ever."""
+    nested = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in range(2000))
+
+    for text in (nested, "a: " + "[" * 40 + "]" * 40):
+        with pytest.raises(ConfigError, match="nested too deeply: 30 levels are the most"):
+            read(text)
+
+
 @pytest.mark.parametrize("text", ["a: !x 3", "a: !x [3]", "a: !x {b: 3}", "a: !!set {b, c}"])
 def test_tags(text):
     """Tags mean nothing, and are not shown: a secret may begin with `!`."""
@@ -117,7 +144,9 @@ def test_tags(text):
 )
 def test_false_tags(text):
     """A value that is not what its tag says is a problem, and is not shown."""
-    assert problems(text) == ["f.yaml:1:4: a: cannot be read as what it seems to be"]
+    assert problems(text) == [
+        "f.yaml:1:4: a: does not fit its tag (!!…), or has far too many digits"
+    ]
 
 
 def test_places_go_on_after_a_problem():
