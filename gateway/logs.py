@@ -39,6 +39,16 @@ def configure(format: Literal["text", "json"], level: str) -> Logger:
     return logger
 
 
+def silence() -> None:
+    """From now on nothing is written."""
+    logger.remove()
+
+
+def name_worker(number: int) -> None:
+    """From now on every line of this process says which of several it is."""
+    logger.configure(extra={"worker": number})
+
+
 def _text(record: Record) -> str:
     """The template of a line; what clients sent is shown so that it cannot forge another."""
     facts = {name: _fact(value) for name, value in record["extra"].items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.demo.agents import AGENTS, DemoAgent
+from gateway.demo.agents import AGENTS, DemoAgent, in_character
 from gateway.testing.fakeletta import FakeLetta
 
 
@@ -29,7 +29,7 @@ async def demo_letta(port: int = 0, *, pace: float = 1.0) -> AsyncIterator[FakeL
                 description=agent.description,
                 tags=("demo",),
                 tools=agent.tools,
-                script=agent.script,
+                script=in_character(agent.script),
                 metadata={"prompts": list(agent.prompts)},
             )
         yield letta

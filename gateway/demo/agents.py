@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -66,27 +67,34 @@ _ESCAPED = (
 )  # fmt: skip
 
 
-# Weather: a tool that Letta runs itself.
+# Weather: a tool that Letta runs itself, or one that the client brings.
 
 
 def look_up_weather(city: str) -> str:
     """Make-believe weather: the same for a city every time."""
-    degrees = sum(map(ord, city.lower())) % 25 + 5
+    degrees = sum(map(ord, city.lower())) % 25 + 11
     print(f"asked the make-believe weather office about {city}")  # noqa: T201
     return f"{degrees} degrees and {'sun' if degrees % 2 else 'rain'}"
 
 
 def weather(ask: Ask) -> Sequence[Step]:
-    """Looks the weather up with a tool, then tells it."""
+    """Looks the weather up with a tool, the client's if it has one, then tells it."""
+    named = [name for name in ask.tools if "weather" in name]
     found = re.search(r"\b(?:in|for|of) ([A-ZÀ-Ý][\w'\- ]*\w)", ask.said)
     city = found[1] if found else "Paris"
-    use = ToolUse("look_up_weather", {"city": city}, frag=5)
+    use = ToolUse(named[-1], {"city": city}, frag=5)
     results = [message.text for message in ask.messages if message.role == "tool"]
     told = results[-1] if results else ""
-    return [
-        Step(reason=f"I need the weather of {city}.", n=6, delay=PACE, tools=(use,)),
-        words(f"In {city} it is {told} right now."),
-    ]
+    ask_for_it = Step(reason=f"I need the weather of {city}.", n=6, delay=PACE, tools=(use,))
+    if any(message.role == "system" and "JSON" in message.text for message in ask.messages):
+        return [ask_for_it, _as_json(city, told)]
+    return [ask_for_it, words(f"In {city} it is {told} right now.")]
+
+
+def _as_json(city: str, told: str) -> Step:
+    found = re.search(r"(-?\d+) degrees(?: and (\w+))?", told)
+    degrees, sky = (int(found[1]), found[2] or "") if found else (0, told)
+    return Step(json.dumps({"city": city, "degrees": degrees, "sky": sky}), delay=PACE)
 
 
 # Slow: says nothing for a long time.
@@ -98,6 +106,18 @@ def slow(ask: Ask) -> Sequence[Step]:
     seconds = min(float(found[0]) if found else 25.0, _LONGEST_WAIT)
     step = words(f"{seconds:.0f} s of silence, and the connection is still there.")
     return [attrs.evolve(step, pre=seconds)]
+
+
+def in_character(script: Script | None) -> Script | None:
+    """Whoever is asked once more says once more what came last."""
+    if script is None:
+        return None
+
+    def steps(ask: Ask) -> Sequence[Step]:
+        known = script(ask) if callable(script) else script
+        return [*known, *[known[-1]] * ask.turn]
+
+    return steps
 
 
 _CLASSIC = (
@@ -126,7 +146,7 @@ AGENTS = (
     ),
     DemoAgent(
         "Weather",
-        "A tool that the agent runs itself, and what came of it",
+        "A tool that the agent runs itself, or yours if you offer a get_weather",
         ("What is the weather in Rome?",),
         weather,
         tools=(

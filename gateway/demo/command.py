@@ -4,44 +4,69 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import logs, serve
-from gateway.assemble import Gateway
-from gateway.config import load
+from gateway import lanes, logs, serve
+from gateway.config import Config
 from gateway.demo import demo_letta
 from gateway.demo.agents import AGENTS
+from gateway.reload import Source
 
 
 KEY = "LETTA_GATEWAY_KEY"
 
 
-def run(out: Console, *, host: str | None, port: int | None, log_format: str | None) -> None:
+def run(
+    out: Console,
+    file: Path | None = None,
+    *,
+    host: str | None,
+    port: int | None,
+    log_format: str | None,
+) -> None:
     """
     Serve the demo agents until SIGINT or SIGTERM.
+
+    Args:
+        file: A configuration; in place of its Letta and its store stand the demo's own.
 
     Raises:
         StartError: It cannot start; the message says what to do.
     """
     flags = {"server.host": host, "server.port": port, "log.format": log_format}
-    serve.run_to_the_end(_demo(out, flags))
+    serve.run_to_the_end(_demo(out, file, flags))
 
 
-async def _demo(out: Console, flags: Mapping[str, object]) -> None:
+async def _demo(out: Console, file: Path | None, flags: Mapping[str, object]) -> None:
     async with demo_letta() as letta:
-        over = {**flags, "letta.base_url": letta.url, "store": "memory"}
-        keys = {name: os.environ[name] for name in (KEY,) if name in os.environ}
-        config = load(None, environ=keys, overrides=over)
+        over = {**flags, "letta.base_url": letta.url, "server.workers": 1, "store": "memory"}
+        source = Source(file, _environment(file), over)
+        config = source.load()
         logger = logs.configure(config.log.format, config.log.level)
-        await serve.serve(config, logger, _announce(out))
+        for warning in config.warnings:
+            logger.warning("{}", warning)
+        await serve.serve(source, config, logger, _announce(out, config if file else None))
 
 
-def _announce(out: Console) -> Callable[[Gateway, str], None]:
-    def ready(_: Gateway, url: str) -> None:
+def _environment(file: Path | None) -> Mapping[str, str]:
+    """What the demo looks at: a file may name any variable, but its Letta is not that one."""
+    letta = ("LETTA_BASE_URL", "LETTA_API_KEY")
+    if file is None:
+        return {name: value for name, value in os.environ.items() if name == KEY}
+    return {name: value for name, value in os.environ.items() if name not in letta}
+
+
+def _announce(out: Console, config: Config | None) -> Callable[[str], None]:
+    def ready(url: str) -> None:
         key = ' -H "Authorization: Bearer $LETTA_GATEWAY_KEY"' if os.environ.get(KEY) else ""
         out.print(f"letta-gateway serves demo agents: no Letta, no model. [bold]{url}/v1[/]\n")
+        if config is not None:
+            for lane in lanes.lanes(config):
+                out.print(f"  {escape(lane)}")
+            out.print()
         for agent in AGENTS:
             out.print(f"  [bold]{escape(agent.name): <12}[/] {escape(agent.description)}")
         out.print("\nTry, in another terminal:\n")

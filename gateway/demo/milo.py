@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
-from gateway.testing.fakeletta import Ask, Step
+from gateway.testing.fakeletta import Ask, Step, ToolUse
 
 
 PACE = 0.04
@@ -27,7 +28,25 @@ def words(text: str, reason: str = "") -> Step:
 
 def answer(ask: Ask, catalogue: str) -> Sequence[Step]:
     """What Milo says; `catalogue` tells what else there is to try."""
-    return [_answer(ask.said, _facts(ask), catalogue)]
+    step = _answer(ask.said, _facts(ask), catalogue)
+    told = _told(ask)
+    if "JSON" in told:
+        step = Step(json.dumps({"name": "Milo", "says": step.said}), step.reason, delay=PACE)
+    if "calling the tool" in told and ask.tools:
+        use = ToolUse(ask.tools[-1], {})
+        return [Step(reason="I am asked for a tool.", n=6, delay=PACE, tools=(use,)), step]
+    return [step]
+
+
+def _told(ask: Ask) -> str:
+    """What the system says to the user's last message."""
+    told = ""
+    for message in ask.messages:
+        if message.role == "user":
+            told = ""
+        elif message.role == "system":
+            told += message.text
+    return told
 
 
 def _answer(said: str, facts: dict[str, str], catalogue: str) -> Step:

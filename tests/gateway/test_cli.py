@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gateway import __version__
 from gateway.cli import main
-from tests.gateway.command import ran
+from tests.gateway.command import ran, serving
 from tests.gateway.played_letta import Refusal, played, said
 from tests.gateway.sample_plugins import HERE
 
@@ -54,6 +54,27 @@ class TestCheckConfig:
         assert lines[1].startswith("events    client ← agent_resolver ← ")
         assert lines[-1] == "disabled: redact_names"
 
+    def test_plain_in_a_pipe(self) -> None:
+        """Programs get whole lines, however narrow the terminal was said to be."""
+        result = invoke("check-config", SHIPPED, COLUMNS="40")
+
+        assert result.stdout == invoke("check-config", SHIPPED).stdout
+        assert result.stdout.splitlines()[0].endswith(" → Letta")
+
+    def test_schema(self) -> None:
+        """The schema of such files is printed without a file; installed plugins are in it."""
+        result = invoke("check-config", "--schema")
+
+        assert result.exit_code == 0
+        assert "config.agent_resolver" in json.loads(result.stdout)["definitions"]
+
+    def test_neither(self) -> None:
+        """Without a file there is nothing to check."""
+        result = invoke("check-config")
+
+        assert result.exit_code == 2
+        assert "Missing argument 'FILE'" in result.stderr
+
     def test_seven_mistakes(self, tmp_path: Path) -> None:
         """All mistakes are told at once, each in one line with its place."""
         file = tmp_path / "wrong.yaml"
@@ -86,8 +107,8 @@ class TestCheckConfig:
         found = json.loads(result.stdout)
         assert result.exit_code == 0
         assert found["ok"] is True
-        assert found["disabled"] == ["redact_names"]
-        assert found["steps"][0]["id"] == "agent_resolver"
+        assert found["disabled"][-1] == "redact_names"
+        assert found["pipelines"]["pipeline"][0]["id"] == "agent_resolver"
 
     def test_mistakes_as_json(self, tmp_path: Path) -> None:
         """Programs get the mistakes with their places as JSON."""
@@ -119,6 +140,31 @@ class TestCheckConfig:
 
         assert (ended.status, ended.err) == (0, "")
         assert ended.out.startswith("requests  client → ")
+        letta_line, store_line = ended.out.splitlines()[-2:]
+        assert re.fullmatch(rf"Letta( [\d.]+)? at {letta.url}: 1 agent", letta_line)
+        assert store_line == "store sqlite state/gateway.db: ok"
+
+    async def test_start_as_json(self, tmp_path: Path) -> None:
+        """Programs are told the same."""
+        async with played({"Milo": said("Hello"), "Ada": said("Hi")}) as letta:
+            file = tmp_path / "gateway.yaml"
+            file.write_text(f"letta: {{base_url: '{letta.url}'}}\nstore: memory\n")
+            ended = await ran("check-config", file, "--start", "--json", cwd=tmp_path)
+
+        found = json.loads(ended.out)
+        assert (found["ok"], found["store"]) == (True, "store memory: ok")
+        assert found["letta"].endswith(": 2 agents")
+
+    @pytest.mark.parametrize("pipeline", ["[]", "[{use: reasoning_mapper}]"])
+    def test_nothing_to_answer_with(self, tmp_path: Path, pipeline: str) -> None:
+        """It is allowed, since another plugin may do the resolver's work, and one is warned."""
+        file = tmp_path / "gateway.yaml"
+        file.write_text(f"store: memory\npipeline: {pipeline}\n")
+        result, as_json = invoke("check-config", file), invoke("check-config", file, "--json")
+
+        assert result.exit_code == 0
+        assert result.stderr.startswith(f"warning: {file}:2:1: pipeline: conversation_resolver is")
+        assert [each["line"] for each in json.loads(as_json.stdout)["warnings"]] == [2]
 
     async def test_start_without_letta(self, tmp_path: Path) -> None:
         """A Letta that is not there is told, as a line or as JSON."""
@@ -132,6 +178,21 @@ class TestCheckConfig:
         assert len(ended.lines) == 1
         assert "http://127.0.0.1:1" in json.loads(as_json.out)["problems"][0]["what"]
 
+    @pytest.mark.parametrize("more", [(), ("--json",), ("--start",), ("--start", "--json")])
+    async def test_no_password(self, tmp_path: Path, more: tuple[str, ...]) -> None:
+        """Whatever is told of a file, passwords in its addresses are not."""
+        file = tmp_path / "gateway.yaml"
+        file.write_text(
+            "letta: {base_url: 'http://user:s3cret@127.0.0.1:1'}\n"
+            "store: {use: redis, url: 'redis://user:s3cret@127.0.0.1:1/0'}\n"
+        )
+
+        ended = await ran("check-config", file, *more, cwd=tmp_path)
+
+        assert ended.status == ("--start" in more)
+        assert ended.out + ended.err
+        assert "s3cret" not in ended.out + ended.err
+
 
 class TestPlugins:
     def test_list(self) -> None:
@@ -144,14 +205,16 @@ class TestPlugins:
         assert "agent_resolver" in invoke("plugins").stdout
 
     def test_settings(self) -> None:
-        """The settings of one, with types and defaults, also of one that is no entry point."""
+        """All about one, with types and defaults, also of one that is no entry point."""
         result = invoke("plugins", "agent_resolver", "--json")
         named = invoke("plugins", f"{HERE}:Loud", "--json")
 
-        found = {row["name"]: row for row in json.loads(result.stdout)}
-        assert found["refresh_seconds"]["default"] == "30.0"
+        resolver = json.loads(result.stdout)
+        assert resolver["origin"] == f"letta-gateway {__version__}"
+        found = {row["name"]: row for row in resolver["settings"]}
+        assert found["refresh_seconds"]["default"] == 30.0
         assert found["older_agents"]["type"] == "one of: steps, tokens"
-        assert [row["name"] for row in json.loads(named.stdout)] == [
+        assert [row["name"] for row in json.loads(named.stdout)["settings"]] == [
             "times",
             "words",
             "mode",
@@ -161,7 +224,7 @@ class TestPlugins:
 
     def test_no_settings(self) -> None:
         """A plugin without settings says so."""
-        assert invoke("plugins", f"{HERE}:Quiet").stdout == "no settings\n"
+        assert "It has no settings.\n" in invoke("plugins", f"{HERE}:Quiet").stdout
 
     @pytest.mark.parametrize("name", ["agent_resolvr", "nowhere:Class", f"{HERE}:NoPlugin"])
     def test_unknown(self, name: str) -> None:
@@ -212,6 +275,16 @@ class TestServe:
         assert len(ended.lines) == 1
         assert letta.url in ended.err
 
+    async def test_nothing_to_answer_with(self, tmp_path: Path) -> None:
+        """A pipeline that cannot answer is served, and the log warns of it."""
+        file = tmp_path / "gateway.yaml"
+        file.write_text("store: memory\npipeline: []\n")
+        async with (
+            played({}) as letta,
+            serving("--config", file, cwd=tmp_path, LETTA_BASE_URL=letta.url) as gateway,
+        ):
+            assert f"{file}:2:1: pipeline: " in await gateway.logs("conversation_resolver is not")
+
     async def test_every_address_without_a_key(self, tmp_path: Path) -> None:
         """Without a key only this machine is served."""
         ended = await ran("serve", "--host", "0.0.0.0", cwd=tmp_path)
@@ -246,7 +319,9 @@ class TestServe:
         """A plugin that cannot be made or opened is named, in one line."""
         (tmp_path / "broken_plugins.py").write_text(BROKEN_PLUGINS)
         file = tmp_path / "gateway.yaml"
-        file.write_text(f"store: memory\npipeline: [{{use: 'broken_plugins:{name}'}}]\n")
+        steps = ("agent_resolver", "conversation_resolver", f"'broken_plugins:{name}'")
+        pipeline = ", ".join(f"{{use: {use}}}" for use in steps)
+        file.write_text(f"store: memory\npipeline: [{pipeline}]\n")
         async with played({}) as letta:
             environ = {"LETTA_BASE_URL": letta.url, "PYTHONPATH": str(tmp_path)}
             command = ("serve", "--port", "0", "--config", file)
@@ -279,6 +354,7 @@ class TestServe:
         assert result.exit_code == 1
         assert result.stderr.startswith("<command line>:")
         assert "server.workers" in result.stderr
+        assert "use redis" in result.stderr
 
     @pytest.mark.parametrize("wrong", [("--port", "x"), ("--port", "70000"), ("--prot", "1")])
     def test_wrong_flags(self, wrong: tuple[str, str]) -> None:
@@ -312,5 +388,5 @@ def test_help() -> None:
     result = invoke("-h")
 
     assert result.exit_code == 0
-    for command in ("serve", "demo", "check-config", "plugins"):
+    for command in ("serve", "demo", "chat", "replay", "check-config", "plugins"):
         assert re.search(rf"^  {command} +\w", result.stdout, re.MULTILINE)

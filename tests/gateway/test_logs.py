@@ -37,6 +37,7 @@ def as_it_was() -> Iterator[None]:
     yield
     root.handlers[:], root.level = handlers, level
     logger.remove()
+    logger.configure(extra={})
 
 
 @pytest.fixture
@@ -289,3 +290,12 @@ async def test_names_from_clients_in_the_line(tmp_path: Path, lines: Lines, form
     written = lines()
     assert len(written) == 2
     assert all(line.isprintable() for line in written)
+
+
+def test_workers(lines: Lines) -> None:
+    """A worker's number is in each of its lines."""
+    configured("json")
+    logs.name_worker(2)
+    logger.bind(status=200).info("GET")
+    logging.getLogger("some.library").warning("careful")
+    assert [json.loads(line)["worker"] for line in lines()] == [2, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -9,7 +10,9 @@ import httpx
 import pytest
 
 from gateway.demo import AGENTS, demo_letta
-from gateway.testing.fakeletta import FakeLetta
+from gateway.demo.agents import in_character
+from gateway.testing.fakeletta import Ask, FakeLetta, Step
+from gateway.testing.fakeletta.model import Prompt
 from gateway.testing.recordings import Frame, read_frames
 
 
@@ -81,6 +84,36 @@ async def test_uses_a_tool(letta: FakeLetta) -> None:
     assert text(frames) == f"In Rome it is {result['tool_return']} right now."
 
 
+async def test_uses_a_tool_of_the_clients(letta: FakeLetta) -> None:
+    """If the client brings one for it, that is called instead."""
+    agent = next(each for each in letta.agents.values() if each.name == "Weather")
+    asked = {
+        "messages": [{"role": "user", "content": "What is the weather in Rome?"}],
+        "client_tools": [{"name": "get_weather", "parameters": {}}],
+    }
+    async with httpx.AsyncClient(timeout=20, verify=False) as http:
+        url = f"{letta.url}/v1/agents/{agent.id}/messages/stream"
+        frames = list(read_frames((await http.post(url, json=asked)).content))
+    (call,) = [frame.json for frame in frames if frame.label == "approval_request_message"]
+    assert call["tool_call"]["name"] == "get_weather"
+
+
+async def test_weather_in_json(letta: FakeLetta) -> None:
+    """The weather in JSON is the one that the tool tells."""
+    agent = next(each for each in letta.agents.values() if each.name == "Weather")
+    asked = [
+        {"role": "user", "content": "What is the weather in Rome?"},
+        {"role": "system", "content": "Answer with JSON alone."},
+    ]
+    async with httpx.AsyncClient(timeout=20, verify=False) as http:
+        url = f"{letta.url}/v1/agents/{agent.id}/messages/stream"
+        body = {"messages": asked, "stream_tokens": True}
+        frames = list(read_frames((await http.post(url, json=body)).content))
+    (result,) = [frame.json for frame in frames if frame.label == "tool_return_message"]
+    assert result["tool_return"] == "21 degrees and sun"
+    assert json.loads(text(frames)) == {"city": "Rome", "degrees": 21, "sky": "sun"}
+
+
 async def test_refuses(letta: FakeLetta) -> None:
     """The busy agent's model answers 429."""
     frames = await say(letta, "Busy", "Are you there?")
@@ -97,3 +130,13 @@ async def test_older_type(letta: FakeLetta) -> None:
     """The older agent's text is whole by steps, and lost by tokens."""
     assert "日本" in text(await say(letta, "Classic", "How do you talk?", tokens=False))
     assert "\n" not in text(await say(letta, "Classic", "How do you talk?"))
+
+
+def test_asked_once_more() -> None:
+    """Whatever it is asked afterwards, an agent never falls out of its part."""
+    script = in_character([Step("Tomatoes are fruit.")])
+    asked = [Prompt("user", "Are they?"), Prompt("assistant", "Yes."), Prompt("system", "Again!")]
+
+    assert in_character(None) is None
+    assert callable(script)
+    assert script(Ask(tuple(asked)))[1].said == "Tomatoes are fruit."

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,48 @@ def test_a_key_is_heeded() -> None:
         request.add_header("Authorization", "Bearer sk-demo")
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
+
+
+def answered(url: str) -> str:
+    """Milo's answer to a greeting."""
+    body = {"model": "Milo", "messages": [{"role": "user", "content": "Hi!"}]}
+    request = urllib.request.Request(
+        f"{url}/v1/chat/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": "Bearer sk-of-the-file"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(json.load(answer)["choices"][0]["message"]["content"])
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    """Its pipeline is served, and shown; the Letta and the store are the demo's all the same."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "letta: {base_url: 'http://127.0.0.1:9'}\n"
+        "store: {use: sqlite, path: '/nowhere/at/all'}\n"
+        "server: {port: 1, workers: 1}\n"
+        "keys: [{name: me, key: '${DEMO_KEY}'}]\n"
+        "pipeline:\n"
+        "  - use: agent_resolver\n"
+        "  - use: conversation_resolver\n"
+        "  - {use: reasoning_mapper, config: {into: [think]}}\n"
+    )
+    with running("--config", str(file), DEMO_KEY="sk-of-the-file") as (url, lines):
+        assert "client → agent_resolver → conversation_resolver" in "".join(lines)
+        assert answered(url).startswith("<think>")
+
+
+def test_a_file_with_a_mistake(tmp_path: Path) -> None:
+    """It is told with its place, as `serve` does."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("pipeline:\n  - use: nothing\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{file}:2:")

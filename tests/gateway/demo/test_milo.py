@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.demo.milo import answer, words
@@ -44,6 +46,24 @@ def test_helps() -> None:
 def test_echoes_the_rest() -> None:
     """Anything else it says back."""
     assert "“The sky is blue”" in milo("The sky is blue")
+
+
+def test_json() -> None:
+    """Asked for JSON, it stays itself in JSON; afterwards it talks as before."""
+    said = [Prompt("user", "Hi"), Prompt("system", "Answer with JSON alone.")]
+    (step,) = answer(Ask(tuple(said)), "")
+    assert json.loads(step.said)["says"].startswith("Hello! I am Milo")
+
+    (step,) = answer(Ask((*said, Prompt("assistant", "{}"), Prompt("user", "Hi"))), "")
+    assert step.said.startswith("Hello! I am Milo")
+
+
+def test_a_tool_that_it_has_to_call() -> None:
+    """It calls the client's, and then talks."""
+    insisting = Prompt("system", "Answer by calling the tool dice now, and nothing else.")
+    called, said = answer(Ask((Prompt("user", "Hi"), insisting), ("dice",)), "")
+    assert [use.name for use in called.tools] == ["dice"]
+    assert said.said.startswith("Hello!")
 
 
 def test_words() -> None:
