@@ -24,17 +24,24 @@ from gateway.call import (
     Message,
     Model,
     Part,
+    Pending,
+    Placed,
+    Proxy,
     Reply,
     Text,
     Tool,
+    ToolAnswer,
     ToolCall,
+    ToolChoice,
 )
 from gateway.errors import Reject
-from gateway.events import Error, Event
+from gateway.events import Error, Event, Finish
 from gateway.services import Caller, Clock, Context, Lease, Letta, Services, Store
+from gateway.settings import NO_SETTINGS, Settings
 
 
 __all__ = [
+    "NO_SETTINGS",
     "Agent",
     "Call",
     "Caller",
@@ -48,14 +55,20 @@ __all__ = [
     "Model",
     "NoConfig",
     "Part",
+    "Pending",
+    "Placed",
     "Plugin",
+    "Proxy",
     "Reject",
     "Reply",
     "Services",
+    "Settings",
     "Store",
     "Text",
     "Tool",
+    "ToolAnswer",
     "ToolCall",
+    "ToolChoice",
     "Turn",
 ]
 
@@ -70,6 +83,9 @@ C = TypeVar("C")
 
 class Turn:
     """A plugin's part in one request. The base passes everything on unchanged."""
+
+    idle: bool = False
+    """Set it in `prepare` where there is nothing to do: no event comes by then, at no cost."""
 
     async def prepare(self, call: Call) -> Call:
         """
@@ -96,12 +112,14 @@ class Turn:
         """Let go what has been held for too long. Called at the time that `due` named."""
         return ()
 
-    async def again(self, call: Call, error: Error) -> Call | None:
+    async def again(self, call: Call, ending: Finish | Error) -> Call | None:
         """
-        Ask Letta once more after `error`, or not (None).
+        Ask Letta once more after an `Error`, or not (None).
 
         At most once a request, and only while the client has been sent nothing. The error
-        is fed to the turns only if none of them asks again.
+        is fed to the turns only if none of them asks again. The `ending` is a `Finish` only
+        when the answer lacks a call that `Call.must_call` asks for or, where that is empty, is
+        not what `Call.must_fit` wants.
         """
         return None
 
@@ -130,6 +148,9 @@ class Plugin(Generic[C]):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Names of plugins that must stand above this one, nearer to the client."""
 
+    before: ClassVar[frozenset[str]] = frozenset()
+    """Names of plugins that this one must stand above, where they are in the pipeline."""
+
     def __init__(self, config: C) -> None:
         self.config = config
 
@@ -140,6 +161,10 @@ class Plugin(Generic[C]):
     async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
         """The models that `/v1/models` lists: add to, change or drop what was `found` above."""
         return found
+
+    def chat(self, call: Call) -> str:
+        """The chat that a request names, or "". The first plugin that knows one decides."""
+        return ""
 
     def begin(self, context: Context) -> Turn:
         """A turn for one request."""

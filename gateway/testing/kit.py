@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, cast
 
 import attrs
+import loguru
 
+from gateway.background import Background
 from gateway.call import Call
 from gateway.events import Error, Event, Finish, ReasoningDelta, TextDelta, ToolArgsDelta, Usage
 from gateway.grammar import Grammar
 from gateway.plugin import Plugin, Turn
-from gateway.services import Context
+from gateway.services import Caller, Context, Letta, Services, Store
+from gateway.store.memory import MemoryStore
 
 
 # Texts up to this length are cut at every place; of longer ones, some cuts are drawn.
@@ -62,22 +66,84 @@ class Timer:
         self.cancelled = True
 
 
-def context(clock: ManualClock | None = None) -> Context:
-    """A context for `Plugin.begin`."""
-    return Context("test", clock or ManualClock())
+def context(clock: ManualClock | None = None, *, caller: Caller | None = None) -> Context:
+    """A context for `Plugin.begin`. Who asks is nobody in particular, unless a `caller` is."""
+    return Context("test", clock or ManualClock(), caller or Caller())
 
 
 async def run(
-    plugin: Plugin[Any], events: Iterable[Event], call: Call | None = None
+    plugin: Plugin[Any],
+    events: Iterable[Event],
+    call: Call | None = None,
+    *,
+    context: Context | None = None,
+    prepared: Callable[[Call], object] | None = None,
 ) -> list[Event]:
-    """One turn of `plugin` over `events`, as the pipeline does it: prepare, feed, flush."""
-    turn = plugin.begin(context())
-    await turn.prepare(call or Call("agent", ()))
-    return fed(turn, events)
+    """
+    One request: prepare, wrap, feed and flush, then settle (after `Finish`) or abandon
+    (after `Error`). A plugin with a `lifespan` has to be `started` before.
+
+    `prepared` is told what `prepare` makes of the call: `prepared=calls.append`, for example.
+    """
+    where = context or Context("test", ManualClock())
+    turn = plugin.begin(where)
+    made = await turn.prepare(call or Call("agent", ()))
+    if prepared is not None:
+        prepared(made)
+    flow = plugin.wrap(_flow(events), where)
+    out = fed(turn, [event async for event in flow])
+    match out[-1] if out else None:
+        case Finish():
+            await turn.settle()
+        case Error():
+            await turn.abandon()
+    return out
+
+
+@asynccontextmanager
+async def started(
+    plugin: Plugin[Any],
+    *,
+    store: Store | None = None,
+    letta: Letta | None = None,
+    clock: ManualClock | None = None,
+) -> AsyncIterator[Services]:
+    """
+    Enter the plugin's `lifespan`, as the start of a gateway does, and leave it at the end.
+
+    Without a `store` there is an empty one in memory. Without a `letta` there is none: a test
+    that needs one is better off with the fixture `gateway_with`.
+    """
+    async with Background(loguru.logger) as background:
+        services = Services(
+            letta=letta or cast("Letta", _NoLetta()),
+            store=store or MemoryStore(),
+            clock=clock or ManualClock(),
+            logger=loguru.logger,
+            spawn=background.spawn,
+        )
+        async with plugin.lifespan(services):
+            yield services
+
+
+class _NoLetta:
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(f"the plugin uses services.letta.{name}: give started() a letta")
+
+
+async def _flow(events: Iterable[Event]) -> AsyncGenerator[Event, None]:
+    for event in events:
+        yield event
 
 
 def fed(turn: Turn, events: Iterable[Event]) -> list[Event]:
-    """What a prepared turn makes of `events`; it is flushed before usage or the ending."""
+    """
+    What a prepared turn makes of `events`; it is flushed before usage or the ending.
+
+    No event comes by an idle one.
+    """
+    if turn.idle:
+        return list(events)
     out: list[Event] = []
     flushed = False
     for event in events:

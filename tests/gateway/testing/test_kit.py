@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import attrs
 import pytest
 
@@ -15,7 +17,8 @@ from gateway.events import (
     Usage,
 )
 from gateway.grammar import GrammarError
-from gateway.plugin import NoConfig, Plugin, Turn
+from gateway.plugin import Caller, Context, NoConfig, Plugin, Services, Turn
+from gateway.store.memory import MemoryStore
 from gateway.testing import kit
 from gateway.testing.kit import (
     DRAWN_CUTS,
@@ -27,6 +30,7 @@ from gateway.testing.kit import (
     merged,
     run,
     splittings,
+    started,
 )
 
 
@@ -142,6 +146,56 @@ class TestRun:
         await run(plugin(Seeing), [Finish()], Call("Milo", ()))
         assert seen == ["Milo"]
 
+    async def test_with_a_context(self):
+        """Who asks, and the time, are the test's to say."""
+        seen: list[Context] = []
+
+        class Seeing(Plugin[NoConfig]):
+            def begin(self, context):
+                seen.append(context)
+                return Turn()
+
+            def wrap(self, flow, context):
+                seen.append(context)
+                return flow
+
+        clock, ada = ManualClock(), Caller("ada", "ada-1")
+        await run(Seeing(NoConfig()), [Finish()], context=kit.context(clock, caller=ada))
+        await run(Seeing(NoConfig()), [Finish()])
+        assert [(each.caller, each.clock is clock) for each in seen] == [
+            (ada, True),
+            (ada, True),
+            (Caller(), False),
+            (Caller(), False),
+        ]
+
+    async def test_what_is_made_of_the_call(self):
+        """It is for the test to look at."""
+
+        class Renaming(Turn):
+            async def prepare(self, call):
+                return attrs.evolve(call, model="Ada")
+
+        calls: list[Call] = []
+        await run(plugin(Renaming), [Finish()], Call("Milo", ()), prepared=calls.append)
+        assert calls == [Call("Ada", ())]
+
+    async def test_an_idle_turn(self):
+        """No event comes by, as in the pipeline; how the answer ended it is told."""
+        log: list[str] = []
+
+        class Idle(Joining):
+            async def prepare(self, call):
+                self.idle = True
+                return call
+
+            async def settle(self):
+                log.append("settle")
+
+        events = [text("a"), Usage(1, 1), Finish()]
+        assert await run(plugin(Idle), events) == events
+        assert log == ["settle"]
+
     @pytest.mark.parametrize("ending", [Finish(), Error(500, "server_error", "x", "x")])
     def test_flushed_before_the_ending(self, ending):
         """Whichever it is."""
@@ -162,6 +216,99 @@ class TestRun:
 
         fed(Counting(), [Usage(1, 1), Finish()])
         assert flushed == [1]
+
+    async def test_a_flow_of_its_own(self):
+        """What `wrap` gives goes through the turn, as in the pipeline."""
+
+        class Doubling(Plugin[NoConfig]):
+            def begin(self, context):
+                return Joining()
+
+            async def wrap(self, flow, context):
+                async for event in flow:
+                    yield event
+                    if isinstance(event, TextDelta):
+                        yield event
+
+        assert await run(Doubling(NoConfig()), [text("a"), Finish()]) == [text("AA"), Finish()]
+
+    @pytest.mark.parametrize(
+        ("events", "told"),
+        [([Finish()], ["settle"]), ([Error(500, "t", "c", "m")], ["abandon"]), ([], [])],
+    )
+    async def test_the_end(self, events, told):
+        """A turn is told how the answer ended; of a part of one, nothing."""
+        log: list[str] = []
+
+        class Noting(Turn):
+            async def settle(self):
+                log.append("settle")
+
+            async def abandon(self):
+                log.append("abandon")
+
+        await run(plugin(Noting), events)
+        assert log == told
+
+
+class Counting(Plugin[NoConfig]):
+    """Counts requests in the store."""
+
+    @asynccontextmanager
+    async def lifespan(self, services):
+        self.services = services
+        yield
+        self.services = None
+
+    def begin(self, context):
+        return CountingTurn(self.services)
+
+
+@attrs.define
+class CountingTurn(Turn):
+    services: Services
+
+    async def settle(self):
+        count = int(await self.services.store.read("n") or 0) + 1
+        await self.services.store.put("n", str(count).encode(), ttl=9)
+
+
+class TestStarted:
+    async def test_a_plugin_with_a_lifespan(self):
+        """It has a store in memory, and is stopped at the end."""
+        made = Counting(NoConfig())
+        async with started(made) as services:
+            await run(made, [Finish()])
+            await run(made, [Finish()])
+            assert await services.store.read("n") == b"2"
+        assert made.services is None
+
+    async def test_what_a_test_gives(self):
+        """A store that has something in it, a clock to move."""
+        store, clock = MemoryStore(), ManualClock()
+        await store.put("n", b"7", ttl=9)
+        made = Counting(NoConfig())
+        async with started(made, store=store, clock=clock) as services:
+            await run(made, [Finish()])
+            assert services.clock is clock
+        assert await store.read("n") == b"8"
+
+    async def test_without_a_letta(self):
+        """Whoever needs one is told so."""
+        async with started(Counting(NoConfig())) as services:
+            with pytest.raises(AssertionError, match=r"services\.letta\.agents: give started"):
+                await services.letta.agents()
+
+    async def test_what_is_spawned(self):
+        """It is waited for."""
+        log: list[str] = []
+
+        async def work():
+            log.append("done")
+
+        async with started(Counting(NoConfig())) as services:
+            services.spawn(work())
+        assert log == ["done"]
 
 
 class TestMerged:

@@ -1,0 +1,1 @@
+"""Stops an answer at the first sentence that is not allowed."""

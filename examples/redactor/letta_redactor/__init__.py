@@ -1,0 +1,1 @@
+"""Masks keys and tokens, also where they come in pieces."""

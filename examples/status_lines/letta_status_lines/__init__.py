@@ -1,0 +1,1 @@
+"""Says in plain words what the agent's tools are doing."""
