@@ -22,10 +22,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the server is marked `letta`, so that `-m 'not letta'` is to be trusted."""
+    """
+    Whatever uses the server is marked `letta`, so that `-m 'not letta'` is to be trusted.
+
+    Where several processes run the tests (`-n 2 --dist loadgroup`), one of them has all that
+    use the server, of which there is one; of the others a file stays together.
+    """
     for item in items:
         if "letta_server" in getattr(item, "fixturenames", ()):
             item.add_marker("letta")
+        group = "letta" if item.get_closest_marker("letta") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,6 +13,9 @@ import pytest
 from gateway.errors import GatewayError, StoreError, error_type
 from gateway.surfaces.chat_request import READ
 from plugins.conversation_resolver import Config
+from plugins.formats.asked import FIELD
+from plugins.stops.asked import LENGTHS
+from plugins.tool_bridge import HONOURED
 from tests.clients.node_packages import node_modules
 from tests.docs.pages import PAGES, ROOT, blocks, commands
 from tests.docs.running import SHOWN, run, run_python
@@ -43,7 +46,16 @@ async def test_python(block, gateway):
 
     said = await run_python(block.text, gateway.url)
 
-    assert ("Your name is Ada." if "Ada" in block.text else "| `Milo` |") in said
+    assert expected(block.text) in said
+
+
+def expected(program: str) -> str:
+    """What it prints, among other things."""
+    if "BaseModel" in program:
+        return "city='Rome' degrees="
+    if "get_weather" in program:
+        return "In Rome it is 21 degrees and sun right now."
+    return "Your name is Ada." if "Ada" in program else "| `Milo` |"
 
 
 @pytest.mark.needs_command("npm", package="npm")
@@ -93,9 +105,14 @@ def test_open_webui():
     """The headers to set there are those that the gateway looks for."""
     (block,) = blocks("json", page="clients.md")
     headers, config = json.loads(block.text), Config()
-    (by_environment,) = re.findall(r"OPENAI_API_CONFIGS='(.+)'", CLIENTS)
+    (by_environment,) = re.findall(r"OPENAI_API_CONFIGS='(.+?)'", CLIENTS, re.DOTALL)
 
-    assert headers == {config.keys[0]: "{{CHAT_ID}}", config.task_header: "{{TASK}}"}
+    assert headers == {
+        config.chat_headers[0]: "{{CHAT_ID}}",
+        config.task_header: "{{TASK}}",
+        config.reply_header: "{{MESSAGE_ID}}",
+        config.parent_header: "{{USER_MESSAGE_PARENT_ID}}",
+    }
     assert json.loads(by_environment) == {"0": {"headers": headers}}
 
 
@@ -105,7 +122,7 @@ def test_fields():
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
     named = {field.partition(".")[0] for row in rows for field in re.findall(r"`([\w.]+)`", row)}
 
-    assert named == READ
+    assert named == READ | HONOURED | {"temperature", *LENGTHS, "stop", FIELD}
 
 
 def test_errors():

@@ -94,7 +94,7 @@ def test_settings_exist(page):
 
 
 def sections() -> set[str]:
-    return {"server", "letta", "store", "log"}
+    return {"server", "letta", "store", "log", "record"}
 
 
 def known() -> set[str]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from ruamel.yaml import YAML
 
 from gateway import registry
+from gateway.store import Prefixed
 from tests.docs.pages import ROOT, blocks
 from tests.docs.running import run
 from tests.gateway.serving import over
 
 
-PLUGINS = {"shout", "redact", "brief", "quota", "patience", "pace"}
+PLUGINS = {"naive", "redact", "counted", "brief", "patience", "pace"}
 PIPELINES = [YAML(typ="safe").load(b.text)["pipeline"] for b in blocks("yaml", page="plugins.md")]
 BY_PATH, BY_NAME = PIPELINES
 
@@ -52,7 +54,7 @@ async def test_its_types_are_right(acme):
     """The page's code passes a strict type check."""
     pytest.importorskip("mypy")
     options = ("--strict", "--no-error-summary", "--cache-dir", str(acme / ".cache"))
-    files = sorted(block.file for block in blocks("python", page="plugins.md"))
+    files = sorted({block.file for block in blocks("python", page="plugins.md")})
 
     await run(
         sys.executable,
@@ -72,42 +74,48 @@ def test_all_of_them_are_installed():
 
 def test_all_of_them_are_used():
     """The page's pipelines name each of them."""
-    assert {step["use"] for step in BY_NAME} >= PLUGINS - {"shout"}
-    assert "acme_letta.shout:Shout" in {step["use"] for step in BY_PATH}
+    assert {step["use"] for step in BY_NAME} >= PLUGINS - {"naive", "redact"}
+    assert "acme_letta.redact:Redact" in {step["use"] for step in BY_PATH}
 
 
-async def test_shout(demo, tmp_path):
+async def test_naive(demo, tmp_path):
     """The first plugin of the page changes the answer."""
-    async with over(demo.url, tmp_path, pipeline=BY_PATH) as gateway:
-        said = await content(gateway, asked("Thinker", "Is a tomato a fruit?"))
-
-    assert said == "I HAVE THOUGHT ABOUT IT: THE OBVIOUS ANSWER IS RIGHT!!"
-
-
-async def test_redact(demo, tmp_path):
-    """The second hides a word that comes in pieces."""
-    async with over(demo.url, tmp_path, pipeline=BY_NAME) as gateway:
+    steps = [
+        {"use": "naive"} if step["use"].startswith("acme") else step  # it has no settings
+        for step in BY_PATH
+    ]
+    async with over(demo.url, tmp_path, pipeline=steps) as gateway:
         said = await content(gateway, asked("Milo", "My secret is hunter2."))
 
     assert said == "Nice! Your secret is █: I will remember that."
 
 
+async def test_redact(demo, tmp_path):
+    """The second hides a word that comes in pieces."""
+    async with over(demo.url, tmp_path, pipeline=BY_PATH) as gateway:
+        said = await content(gateway, asked("Milo", "My secret is hunter2."))
+
+    assert said == "Nice! Your secret is █: I will remember that."
+
+
+async def test_counted(demo, tmp_path):
+    """The third counts in the store."""
+    async with over(demo.url, tmp_path, pipeline=changed("brief", characters=99)) as gateway:
+        for _ in range(2):
+            said = await content(gateway, asked("Milo", "My secret is hunter2."))
+        key = f"{datetime.now(UTC):%Y-%m-%d}/anonymous"
+        count = await Prefixed(gateway.gateway.store, "counted").read(key)
+
+    assert said == "Nice! Your secret is █: I will remember that."
+    assert count == b"2"
+
+
 async def test_brief(demo, tmp_path):
-    """The third refuses what is too long."""
+    """The fourth refuses what is too long."""
     async with over(demo.url, tmp_path, pipeline=changed("brief", characters=3)) as gateway:
         refused = await answer(gateway, asked("Milo", "Hello"), status=400)
 
     assert refused["error"]["code"] == "message_too_long"
-
-
-async def test_quota(demo, tmp_path):
-    """The fourth counts answers, and refuses the one too many."""
-    async with over(demo.url, tmp_path, pipeline=changed("quota", a_day=2)) as gateway:
-        for _ in range(2):
-            await answer(gateway, asked("Milo", "Hello"))
-        refused = await answer(gateway, asked("Milo", "Hello"), status=429)
-
-    assert refused["error"]["code"] == "quota_exceeded"
 
 
 async def test_patience(demo, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -48,12 +49,13 @@ class Started:
                 _, _, rest = line.partition("OpenAI base URL ")
                 self.url = rest.partition("/v1")[0]
 
-    async def logs(self, words: str) -> None:
+    async def logs(self, words: str) -> str:
         """Read the log until it has a line with these words."""
         assert self.process.stderr
         async with asyncio.timeout(PATIENCE):
             while words not in (line := (await self.process.stderr.readline()).decode()):
                 assert line
+        return line
 
     async def ended(self) -> Ended:
         """How it ends, by itself."""
@@ -78,6 +80,16 @@ async def serving(*arguments: str | Path, cwd: Path, **environ: str) -> AsyncIte
 
 
 @asynccontextmanager
+async def kept(letta: str, cwd: Path) -> AsyncIterator[Started]:
+    """Serve over this Letta until the block is left: killed, and what was stored is there then."""
+    file = cwd / "gateway.yaml"
+    store = {"use": "sqlite", "path": str(cwd / "gateway.db")}
+    file.write_text(json.dumps({"letta": {"base_url": letta}, "store": store}))
+    async with serving("--config", file, cwd=cwd) as started:
+        yield started
+
+
+@asynccontextmanager
 async def _process(
     *arguments: str | Path, cwd: Path, **environ: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -89,6 +101,7 @@ async def _process(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # so that it can be signalled as a terminal does
     )
     try:
         yield process

@@ -13,9 +13,9 @@ import loguru
 from gateway.background import Background
 from gateway.call import Agent, Call, Conversation
 from gateway.events import Error, Event, Finish, Ping, TextDelta, Usage
-from gateway.exchange import Exchange
-from gateway.guard import Guarded, Tally
 from gateway.pipeline import Pipeline, Step
+from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.guard import Guarded, Tally
 from gateway.plugin import Context, NoConfig, Plugin, Turn
 from gateway.testing.kit import ManualClock
 

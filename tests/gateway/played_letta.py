@@ -97,7 +97,8 @@ class PlayedLetta:
     deleted: list[str] = attrs.field(factory=list)
     busy: asyncio.Event = attrs.field(factory=asyncio.Event)
     forgotten: asyncio.Event = attrs.field(factory=asyncio.Event)
-    _conversations: dict[str, str] = attrs.field(factory=dict)
+    conversations: dict[str, str] = attrs.field(factory=dict)
+    """The agent of each that was made."""
     _cancel: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def app(self) -> web.Application:
@@ -107,7 +108,10 @@ class PlayedLetta:
             [
                 web.get("/v1/agents/", self._list),
                 web.get("/v1/agents/{agent}", self._unknown),
+                web.get("/v1/agents/{agent}/tools", self._none),
                 web.post("/v1/agents/{agent}/messages/cancel", self._cancelled),
+                web.get("/v1/conversations/", self._none),
+                web.get("/v1/tools/", self._none),
                 web.post("/v1/conversations/", self._create),
                 web.delete("/v1/conversations/{conversation}", self._delete),
                 web.post("/v1/conversations/{conversation}/messages", self._answer),
@@ -133,9 +137,12 @@ class PlayedLetta:
     async def _unknown(self, request: web.Request) -> web.Response:
         return web.json_response({"detail": "Agent not found"}, status=404)
 
+    async def _none(self, request: web.Request) -> web.Response:
+        return web.json_response([])
+
     async def _create(self, request: web.Request) -> web.Response:
-        conversation = f"conv-{len(self._conversations)}"
-        self._conversations[conversation] = request.query["agent_id"]
+        conversation = f"conv-{len(self.conversations)}"
+        self.conversations[conversation] = request.query["agent_id"]
         return web.json_response({"id": conversation, "agent_id": request.query["agent_id"]})
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -153,7 +160,7 @@ class PlayedLetta:
         body = await request.json()
         self.asked.append(body)
         self.busy.set()
-        agent = self._conversations[request.match_info["conversation"]]
+        agent = self.conversations[request.match_info["conversation"]]
         script = list(self.scripts.values())[int(agent.rpartition("-")[2])]
         steps = script(body) if callable(script) else script
         if steps and isinstance(steps[0], Refusal):

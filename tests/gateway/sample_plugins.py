@@ -37,11 +37,24 @@ class Quiet(Plugin):
     needs = frozenset({f"{HERE}:Loud"})
 
 
+class First(Plugin):
+    """Stands above `Loud`, if that is there."""
+
+    before = frozenset({f"{HERE}:Loud"})
+
+
 class Failing(Plugin):
     """Cannot be made."""
 
     def __init__(self, config):
         raise RuntimeError("no luck")
+
+
+class Leaving(Plugin):
+    """Cannot be made, and would end the process."""
+
+    def __init__(self, config):
+        raise SystemExit(3)
 
 
 class Unread(Plugin[dict]):

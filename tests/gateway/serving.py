@@ -20,7 +20,7 @@ from gateway.assemble import Gateway, assemble
 from tests.gateway.played_letta import PlayedLetta, Script, played
 
 
-PIPELINE = ["agent_resolver", "conversation_resolver", "reasoning_mapper"]
+PIPELINE = ["agent_resolver", "conversation_resolver", "tool_bridge", "reasoning_mapper"]
 USER: Any = [{"role": "user", "content": "Hello"}]
 
 

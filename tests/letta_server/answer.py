@@ -24,6 +24,9 @@ def step_for(request: Json) -> Step:
     step = steps[now.calls] if now.calls < len(steps) else AFTERWARDS
     if step.show_request:
         step = attrs.evolve(step, text=json.dumps(_summary(request)))
+    names = [tool["function"]["name"] for tool in request.get("tools") or ()]
+    tools = [attrs.evolve(tool, name=_offered(tool.name, names)) for tool in step.tools]
+    step = attrs.evolve(step, tools=tools)
     return _obliged(step, request) if request.get("tool_choice") == "required" else step
 
 
@@ -60,6 +63,12 @@ def usage(step: Step, request: Json) -> Json | None:
         "prompt_tokens_details": {"cached_tokens": 7},
         "completion_tokens_details": {"reasoning_tokens": 3 if step.reason else 0},
     }
+
+
+def _offered(name: str, names: Sequence[str]) -> str:
+    """What a tool is called here: proxies are named for what they stand for, and marked."""
+    proxies = [each for each in names if each.startswith(f"{name}__")]
+    return proxies[0] if len(proxies) == 1 and name not in names else name
 
 
 def _summary(request: Json) -> Json:

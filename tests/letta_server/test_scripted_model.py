@@ -137,6 +137,15 @@ async def test_obliged_to_call_a_tool(model: openai.AsyncOpenAI) -> None:
     }
 
 
+async def test_calls_a_proxy(model: openai.AsyncOpenAI) -> None:
+    """A tool that is not there is called by the name of its proxy."""
+    tool = {"type": "function", "function": {"name": "get_weather__1a", "parameters": {}}}
+
+    message = await whole(model, "@@tool@@", tools=[tool])
+
+    assert message.tool_calls[0].function.name == "get_weather__1a"
+
+
 @pytest.mark.parametrize(
     ("name", "error"),
     [

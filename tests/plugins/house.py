@@ -19,9 +19,9 @@ import loguru
 
 from gateway.call import Call
 from gateway.events import Event
-from gateway.exchange import Exchange
 from gateway.letta.client import LettaAPI, connect
 from gateway.pipeline import Pipeline, Step
+from gateway.pipeline.exchange import Exchange
 from gateway.plugin import Plugin
 from gateway.services import Caller, Clock, Context, LoopClock, Services
 from gateway.testing.fakeletta import FakeLetta
@@ -106,6 +106,7 @@ async def built(
     *,
     store: Watched | None = None,
     clock: Clock | None = None,
+    above: Iterable[Plugin[Any]] = (),
     below: Iterable[Plugin[Any]] = (),
     agents: Mapping[str, Any] | None = None,
     cancel_on_leave: bool = True,
@@ -115,6 +116,7 @@ async def built(
     The pipeline over `letta`.
 
     Args:
+        above: Further plugins, between the two.
         below: Further plugins, nearer to Letta.
         agents: Settings of `agent_resolver`.
         settings: Those of `conversation_resolver`.
@@ -139,6 +141,7 @@ async def built(
         )
         plugins: Sequence[Plugin[Any]] = [
             agent_resolver.AgentResolver(agent_resolver.Config(**(agents or {}))),
+            *above,
             conversation_resolver.ConversationResolver(conversation_resolver.Config(**settings)),
             *below,
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from gateway.errors import StoreError
@@ -41,6 +43,14 @@ class Watched:
     async def lease(self, name: str, *, wait: float, queue: int) -> Lease | None:
         self._note("lease")
         return await self.queues.lease(name, wait=wait, queue=queue)
+
+    async def append(self, key: str, items: Sequence[bytes], *, ttl: float, limit: int) -> None:
+        self._note("append")
+        await self.inner.append(key, items, ttl=ttl, limit=limit)
+
+    async def read_from(self, key: str, after: int, *, wait: float) -> Sequence[tuple[int, bytes]]:
+        self._note("read_from")
+        return await self.inner.read_from(key, after, wait=wait)
 
     def restarted(self) -> Watched:
         return Watched(self.inner)

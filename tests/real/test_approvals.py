@@ -19,7 +19,7 @@ CALLS = does_all({"tools": [{"name": "delete_files"}]})
 async def test_of_another_programs_tool(
     serve: Serve, make_agent: MakeAgent, behind: Behind, letta_server: LettaServer
 ) -> None:
-    """A conversation that another program has left waiting is a 409, streamed or not."""
+    """A call that another program has left waiting is denied, and the chat goes on."""
     agent = make_agent("Milo")
     client = await serve()
     await client.ask("Milo", "one", CHAT)
@@ -34,13 +34,9 @@ async def test_of_another_programs_tool(
         ]
 
     history = [user("one"), assistant("You said: one"), user("two")]
-    whole = await client.ask("Milo", history, CHAT)
-    streamed = await client.ask("Milo", history, CHAT, stream=True)
+    answer = await client.ask("Milo", history, CHAT)
 
-    for answer in (whole, streamed):
-        assert (answer.status, answer.error["code"]) == (409, "pending_approval")
-        assert answer.headers["x-should-retry"] == "false"
-        assert answer.error["type"] == "invalid_request_error"
+    assert (answer.status, answer.text) == (200, "You said: two")
 
 
 def delete_all() -> str:
@@ -51,7 +47,10 @@ def delete_all() -> str:
 async def test_of_the_agents_own_tool(
     serve: Serve, make_agent: MakeAgent, letta_server: LettaServer
 ) -> None:
-    """A tool that a person must approve ends the answer in an error that says so."""
+    """
+    A tool that a person must approve ends the answer in an error that says so; whoever goes
+    on instead of approving it has denied it.
+    """
     agent = make_agent("Milo", tools=[delete_all])
     letta_server.client.agents.tools.update_approval(
         "delete_all", agent_id=agent.id, body_requires_approval=True
@@ -67,4 +66,4 @@ async def test_of_the_agents_own_tool(
     assert [error["code"] for error in first.errors] == ["pending_approval"]
     assert "delete_all" in first.errors[0]["message"]
     assert not any("tool_calls" in delta for delta in first.deltas)
-    assert (second.status, second.error["code"]) == (409, "pending_approval")
+    assert (second.status, second.text) == (200, "You said: Hello?")

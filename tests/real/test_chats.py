@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.letta_server.fixtures import MakeAgent
 from tests.letta_server.server import LettaServer
+from tests.plugins.open_webui import Chat
 from tests.real.behind import Behind, eventually
 from tests.real.client import assistant, client_of, system, user
 from tests.real.conftest import Serve
+from tests.real.cutting import cutting
 from tests.real.gateways import in_process, pipeline, write_config
+from tests.real.scripts import does
 
 
 CHAT = {"X-Letta-Chat-Key": "chat-1"}
@@ -86,6 +90,119 @@ async def test_regenerate(serve: Serve, make_agent: MakeAgent, behind: Behind) -
         "two",
         "You said: two",
     ]
+
+
+async def story(chat: Chat, behind: Behind, agent_id: str) -> None:
+    """Ask as people do, and look each time at what the agent knows then."""
+
+    async def same() -> None:
+        place = behind.runs(agent_id)[0].conversation_id
+        known = "".join(text for _, text in behind.said(place))
+        assert known == "".join(chat.shown())
+
+    await chat.say("one")
+    first = await chat.say("two")
+    await same()
+    second = await chat.try_again()
+    await same()
+    await chat.say("three")
+    await same()
+    chat.at = first
+    await chat.say("four")  # going back to the first reply
+    await same()
+    await chat.edit("other")
+    await same()
+    chat.at = second
+    await chat.go_on()
+    await same()
+    await chat.say("five")
+    await same()
+    await chat.wish("Add details")
+    await chat.say("six")
+    await same()
+    chat = chat.fork("chat-2")
+    await chat.say("seven")
+    await same()
+
+
+async def test_as_open_webui_sends_it(serve: Serve, make_agent: MakeAgent, behind: Behind) -> None:
+    """Regenerate, going back, edit, continue, another reply and fork: the agent knows what is
+    shown."""
+    agent = make_agent("Milo")
+    client = await serve()
+
+    async def ask(messages: list[dict[str, Any]], headers: Mapping[str, str]) -> str:
+        return (await client.ask("Milo", messages, headers)).text
+
+    await story(Chat(ask, "chat-1"), behind, agent.id)
+
+
+async def test_an_older_agent_has_one_branch(serve: Serve, make_agent: MakeAgent) -> None:
+    """What its one context does not allow is refused with words."""
+    make_agent("Old", type="memgpt_v2_agent")
+    client = await serve()
+    refused: list[str] = []
+
+    async def ask(messages: list[dict[str, Any]], headers: Mapping[str, str]) -> str:
+        answer = await client.ask("Old", messages, headers)
+        if answer.status != 200:
+            refused.append(answer.error["code"])
+            return ""
+        return answer.text
+
+    chat = Chat(ask, "chat-1")
+    first = await chat.say("one")
+    last = await chat.say("two")
+    for asked in (chat.try_again, chat.go_on, lambda: chat.edit("other")):
+        chat.at = last
+        await asked()
+    chat.at = first
+    await chat.say("three")  # going back
+    assert refused == ["conversation_unsupported"] * 4
+    chat.at = last
+    await chat.say("four")
+    assert len(refused) == 4
+
+
+async def test_first_requests_of_a_chat_at_once(
+    serve: Serve, make_agent: MakeAgent, behind: Behind
+) -> None:
+    """Twenty of them make one conversation."""
+    agent = make_agent("Milo")
+    settings = {"queue": 20, "wait_seconds": 100}
+    client = await serve(pipeline=pipeline(conversation_resolver=settings))
+
+    asked = [client.ask("Milo", f"{i}", CHAT) for i in range(20)]
+    answers = await asyncio.gather(*asked)
+
+    assert [answer.text for answer in answers] == [f"You said: {i}" for i in range(20)]
+    [conversation] = behind.conversations(agent.id)
+    told = [text for role, text in behind.said(conversation) if role == "user"]
+    assert sorted(told, key=int) == [f"{i}" for i in range(20)]
+
+
+async def test_a_stream_that_breaks_off(
+    serve: Serve, make_agent: MakeAgent, behind: Behind, letta_server: LettaServer
+) -> None:
+    """Whoever asks again at once, and again: what was said before is told once."""
+    agent = make_agent("Milo")
+    async with cutting(letta_server.url) as proxy:
+        client = await serve(letta={"base_url": proxy.url})
+        for i in range(8):
+            chat = {"X-Letta-Chat-Key": f"chat-{i}"}
+            said = does(text=f"{i} " + "word " * 3 * (1 + i % 6), n=4, delay=0.03)
+            proxy.cuts = [i % 4]
+            assert (await client.ask("Milo", said, chat)).status == 502
+
+            history = [user(said), user(f"next {i}")]
+            while (answer := await client.ask("Milo", history, chat)).status != 200:
+                # Letta itself may stall at a run that was cut off, and say 500 after a minute.
+                assert answer.error["code"] in {"conversation_busy", "upstream_error"}
+
+            assert answer.text == f"You said: next {i}"
+            place = behind.runs(agent.id)[0].conversation_id
+            told = [text for role, text in behind.said(place) if role == "user"]
+            assert told == [said, f"next {i}"]
 
 
 async def test_a_deleted_conversation(
