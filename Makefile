@@ -16,9 +16,10 @@ serve: $(VENV)/serve.stamp
 		exec $(BIN)/letta-gateway demo $(ARGS); \
 	fi
 
-# `make test ARGS="-m 'not letta'"` leaves out what needs a real Letta server.
+# In two processes, one of which has the tests that need a real Letta server.
+# `make test ARGS="-m 'not letta'"` leaves those out.
 test: $(VENV)/test.stamp packages
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 packages:
 	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm
