@@ -12,7 +12,14 @@ from typing import Any
 import attrs
 import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway.call import Message, Text
 from tests.plugins.play_drawn import gateways, moments, players, scripts, seen, troubles
@@ -281,3 +288,10 @@ def settings(default: int, length: int, *, shrink: bool = True) -> hypothesis.se
         phases=phases,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
+
+
+def play(machine: type[Play], steps: int, length: int, *, shrink: bool = True) -> None:
+    """Play stories of such a length, and print what there was for whoever asks for many."""
+    COUNTED.clear()
+    run_state_machine_as_test(machine, settings=settings(steps, length, shrink=shrink))
+    print(dict(COUNTED))  # noqa: T201

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 
 import attrs
 import pytest
-from hypothesis.stateful import run_state_machine_as_test
 
 from gateway.testing.fakeletta import FakeLetta, Fault
 from plugins.calls import earlier
-from tests.plugins.play_rules import COUNTED, Play, settings
+from tests.plugins.play_rules import Play, play
 
 
 @attrs.define
@@ -60,5 +59,4 @@ class PlayOverFakeLetta(Play):
 def test_play(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every message is told once, every result is told once, and nobody is left waiting."""
     monkeypatch.setattr(earlier, "SETTLE_SECONDS", 0.0)  # FakeLetta has at once what is sent
-    run_state_machine_as_test(PlayOverFakeLetta, settings=settings(400, 25))
-    print(dict(COUNTED))  # noqa: T201  for whoever asks for many steps
+    play(PlayOverFakeLetta, 400, 25)

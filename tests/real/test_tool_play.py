@@ -9,13 +9,12 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis.stateful import run_state_machine_as_test
 from letta_client import AsyncLetta
 
 from tests.letta_server.fixtures import needs_letta
 from tests.letta_server.launch import launched
 from tests.letta_server.server import LettaServer
-from tests.plugins.play_rules import COUNTED, Play, settings
+from tests.plugins.play_rules import Play, play
 from tests.real.cutting import Cutting, cutting
 
 
@@ -76,8 +75,7 @@ def play_over(server: LettaServer) -> type[Play]:
 
 def test_play(letta_server: LettaServer) -> None:
     """Every message is told once, every result is told once, and nobody is left waiting."""
-    run_state_machine_as_test(play_over(letta_server), settings=settings(30, 15, shrink=False))
-    print(dict(COUNTED))  # noqa: T201  for whoever asks for many steps
+    play(play_over(letta_server), 30, 15, shrink=False)
 
 
 @pytest.mark.letta
@@ -86,8 +84,7 @@ def test_play_without_redis(
 ) -> None:
     """So it is where Letta has no lock for conversations."""
     with without_redis(pytestconfig, tmp_path, monkeypatch) as server:
-        run_state_machine_as_test(play_over(server), settings=settings(15, 15, shrink=False))
-    print(dict(COUNTED))  # noqa: T201
+        play(play_over(server), 15, 15, shrink=False)
 
 
 @contextmanager
