@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -78,6 +79,8 @@ def run(where: Where, model: str, chat_key: str | None) -> None:
 
 
 def _talk(session: Session, runner: asyncio.Runner) -> None:
+    # A shell that starts its jobs in the background has them ignore Ctrl-C; here somebody types.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(ImportError):
         import readline  # noqa: F401, PLC0415  with it, `input` can be edited
 

@@ -19,8 +19,9 @@ from tests.gateway.command import COMMAND, PATIENCE
 
 # Makes the terminal the child's own, so that Ctrl-C reaches it.
 LAUNCH = """
-import os, sys
+import os, signal, sys
 os.close(os.open(os.ttyname(0), os.O_RDWR))
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a job that a script has begun with &
 os.execv(sys.argv[1], sys.argv[1:])
 """
 COMMANDS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -54,12 +55,14 @@ class Terminal:
 
     def interrupts(self, words: str) -> str:
         """Press Ctrl-C until these words come: between two keys it may go unheard."""
-        while True:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             self.types(CTRL_C)
             ends = time.monotonic() + 2.0
             while self._reads(ends):
                 if words in self.said[self._read_to :]:
                     return self.waits_for(words)
+        raise AssertionError(f"no {words!r} in {self.said!r}")
 
     def ends(self) -> int:
         """Its exit status."""
