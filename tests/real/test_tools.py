@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.letta_server.fixtures import MakeAgent
 from tests.letta_server.server import LettaServer
 from tests.real.conftest import Serve
+from tests.real.gateways import pipeline
 from tests.real.scripts import does_all
 
 
@@ -105,9 +106,9 @@ async def test_several_tools_in_a_row(serve: Serve, make_agent: MakeAgent) -> No
 
 
 async def test_the_tools_of_a_client(serve: Serve, make_agent: MakeAgent) -> None:
-    """Tools that a client offers are left out, and a header says so."""
+    """Without `tool_bridge` tools that a client offers are left out, and a header says so."""
     make_agent("Alone")
-    client = await serve()
+    client = await serve(pipeline=[step for step in pipeline() if step["use"] != "tool_bridge"])
     tool = {"type": "function", "function": {"name": "mine", "parameters": {"type": "object"}}}
 
     async with client.streaming("Alone", "@@sysinfo@@", tools=[tool]) as stream:
