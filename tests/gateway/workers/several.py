@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -51,6 +52,8 @@ class Several:
         others = [pid for each, pid in self.pids.items() if each != number]
         for pid in others:
             os.kill(pid, signal.SIGSTOP)
+            while _state(pid) != "T":  # until then it may still take one
+                time.sleep(0.001)
         try:
             yield
         finally:
@@ -78,6 +81,11 @@ class Several:
     async def ended(self) -> Ended:
         """Once nobody writes to its log any more: neither the parent nor a worker."""
         return await self.parent.ended()
+
+
+def _state(pid: int) -> str:
+    """What the process is doing, in the kernel's letters."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
 def config_of(directory: Path, letta: str, redis: RedisServer, **more: Any) -> Path:
