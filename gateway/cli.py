@@ -37,6 +37,16 @@ COMMON = (
 )
 
 
+# Of whatever runs the pipeline of a file, or else the built-in one.
+configured = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar="LETTA_GATEWAY_CONFIG",
+    help="The YAML file; without one, the built-in pipeline.",
+)
+
+
 def listening(command: Callable[..., None]) -> Callable[..., None]:
     """The options of whatever listens."""
     for option in reversed(COMMON):
@@ -68,13 +78,7 @@ def main() -> None:
 
 
 @main.command("serve", short_help="Serve the agents of a Letta server.")
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    envvar="LETTA_GATEWAY_CONFIG",
-    help="The YAML file; without one, the built-in pipeline.",
-)
+@configured
 @listening
 @click.option("--workers", type=click.IntRange(1), help="How many processes share the port.")
 @click.option("--record", metavar="DIR", help="Keep Letta's streams here, without their texts.")
@@ -154,13 +158,7 @@ def new_plugin_command(name: str) -> None:
 
 @main.command("replay", short_help="Show what each plugin makes of a recorded stream.")
 @click.argument("recording")
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    envvar="LETTA_GATEWAY_CONFIG",
-    help="The YAML file; without one, the built-in pipeline.",
-)
+@configured
 @click.option("--time", "timed", is_flag=True, help="Also measure what each plugin costs.")
 @click.option("--pipeline", help="Which of the file's pipelines; by default `pipeline`.")
 @click.option("--agent-type", help="What kind of agent it was, where the recording does not say.")

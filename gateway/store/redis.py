@@ -7,7 +7,6 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 import attrs
 from redis import exceptions as failures
@@ -15,6 +14,7 @@ from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from gateway.addresses import shown
 from gateway.errors import StartError, StoreError
 from gateway.services import Lease
 from gateway.store.redis_lease import LEASE_SECONDS, RedisLeases
@@ -232,7 +232,7 @@ class RedisServer:
 
 def connect(url: str) -> RedisServer:
     """The server at `url`; it is not asked anything yet. Raises `StartError` for no address."""
-    return RedisServer(_pool(url), _waiting_pool(url), _shown(url))
+    return RedisServer(_pool(url), _waiting_pool(url), shown(url))
 
 
 def _pool(url: str) -> ConnectionPool:
@@ -272,12 +272,6 @@ def _refuse_url() -> NoReturn:
         "store.url is no address of a Redis: write redis://host:6379/0 (rediss:// for TLS),"
         " redis://user:password@host:6379/0 or unix:///path/to/redis.sock."
     ) from None
-
-
-def _shown(url: str) -> str:
-    """The address without user, password and options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _advice(error: Exception, shown: str) -> str:
