@@ -297,5 +297,5 @@ def test_workers(lines: Lines) -> None:
     configured("json")
     logs.name_worker(2)
     logger.bind(status=200).info("GET")
-    logging.getLogger("some.library").warning("careful")
+    logging.getLogger("some_package").warning("careful")
     assert [json.loads(line)["worker"] for line in lines()] == [2, 2]
