@@ -49,9 +49,13 @@ class Behind:
 
     async def ended(self, agent_id: str, status: str) -> Any:
         """The agent's newest run, as soon as it has this status."""
-        return await eventually(
-            lambda: next((run for run in self.runs(agent_id)[:1] if run.status == status), None)
-        )
+        run = await self.run(agent_id)
+        try:
+            return await eventually(
+                lambda: next((run for run in self.runs(agent_id)[:1] if run.status == status), None)
+            )
+        except TimeoutError:
+            raise AssertionError(f"{run.id} is {self.runs(agent_id)[0].status}") from None
 
 
 def text_of(content: Any) -> str:
