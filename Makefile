@@ -1,10 +1,10 @@
-# Two commands: `make serve` and `make test`. All else is made on the way.
+# Two commands: `make serve` and `make test`; all else is made on the way. `make bench` measures.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test lint types format clean packages
+.PHONY: serve test bench bench-quick lint types format clean packages
 
 # Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY), or what LETTA_GATEWAY_CONFIG says;
 # without any of them, the demo agents.
@@ -22,7 +22,18 @@ test: $(VENV)/test.stamp packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 packages:
-	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm
+	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm build-essential=cc nginx-light=nginx
+
+# The gateway beside others, in ten minutes; writes benchmarks/RESULTS.md. See benchmarks/README.md.
+# `make bench ARGS="--only LiteLLM"` runs one of them.
+bench: $(VENV)/test.stamp
+	@sh scripts/test-packages.sh build-essential=cc
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# One minute, without those that have to be installed first; writes nothing.
+bench-quick: $(VENV)/test.stamp
+	@sh scripts/test-packages.sh build-essential=cc
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
