@@ -17,7 +17,7 @@ def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
     they become `?`.
     """
     try:
-        return orjson.dumps(value, default=default)
+        return orjson.dumps(value, default)
     except TypeError:
         text = json.dumps(value, default=default, ensure_ascii=False, separators=(",", ":"))
         return text.encode(errors="replace")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import attrs
 import httpx
 from letta_client import (
+    APIConnectionError,
     APIStatusError,
-    AsyncLetta,
-    DefaultAsyncHttpxClient,
+    InternalServerError,
     NotFoundError,
     omit,
 )
@@ -22,8 +23,10 @@ from gateway.call import OWN_CONVERSATIONS, Agent, Call, Pending, Placed, ToolCa
 from gateway.letta import failures
 from gateway.letta.decode import Frame, calls_of, word
 from gateway.letta.run import LettaRun, Recorder
+from gateway.letta.sdk import Client, Http
 from gateway.letta.settings import carries_of, conversation_settings
 from gateway.letta.tools import ProxyTools
+from gateway.letta.transport import Transport, proxy_of
 from gateway.settings import NO_SETTINGS, Settings
 
 
@@ -49,14 +52,6 @@ MOST_TOOLS = 1000
 IDLE_SECONDS = 3.0
 
 
-class Client(AsyncLetta):
-    """AsyncLetta that sends no Authorization header when there is no key."""
-
-    @property
-    def auth_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-
-
 @attrs.frozen
 class LettaAPI:
     """
@@ -65,8 +60,8 @@ class LettaAPI:
     Reads are retried by the client; nothing that carries a user's message ever is.
     """
 
-    client: AsyncLetta
-    reading: AsyncLetta
+    client: Client
+    reading: Client
     read_seconds: float
     logger: Logger
     recorder: Recorder | None = None
@@ -122,18 +117,18 @@ class LettaAPI:
             if settings.asked:  # the agent's own are repeated, so they must be the newest
                 state = await self.reading.agents.retrieve(agent_id)
                 more = conversation_settings(_of_model(state), settings)
-            made = await self.client.conversations.create(
-                agent_id=agent_id, summary=summary, **more
-            )
-            return made.id
+            path = f"/v1/conversations/?agent_id={quote(agent_id, safe='')}"
+            made = await self.client.ask("POST", path, {"summary": summary, **more})
+            return str(made.json()["id"])
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; one that is not there is no error."""
-        with failures.rejects():
+        path = f"/v1/conversations/{quote(conversation_id, safe='')}"
+        with failures.rejects(), suppress(NotFoundError):
             try:
+                await self.client.ask("DELETE", path)
+            except (APIConnectionError, InternalServerError):
                 await self.reading.conversations.delete(conversation_id)
-            except NotFoundError:
-                return
 
     async def conversations(self, *, summary: str) -> Sequence[Placed]:
         """All conversations whose summary begins with this, of any agent."""
@@ -219,12 +214,13 @@ async def connect(
         recorder: Keeps the streams, if given.
     """
     timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds)
-    limits = httpx.Limits(
+    transport = Transport(
         max_connections=max_connections,
-        max_keepalive_connections=100,
-        keepalive_expiry=IDLE_SECONDS,
+        idle_seconds=IDLE_SECONDS,
+        secure=httpx.URL(base_url).scheme == "https",
+        proxy=proxy_of(base_url),
     )
-    http = DefaultAsyncHttpxClient(base_url=base_url, timeout=timeout, limits=limits)
+    http = Http(transport, base_url=base_url, timeout=timeout, follow_redirects=True)
     async with Client(
         api_key=api_key, base_url=base_url, timeout=timeout, max_retries=0, http_client=http
     ) as client:

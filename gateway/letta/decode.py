@@ -24,6 +24,7 @@ from gateway.events import (
     Usage,
 )
 from gateway.letta import failures
+from gateway.letta.pieces import ReasoningPiece, TextPiece
 
 
 Frame: TypeAlias = Mapping[str, Any]
@@ -68,6 +69,21 @@ class Decoder:
     _stop: str | None = None
     _error: Error | None = None
     _usage: Usage | None = None
+
+    def read(self, frames: Iterable[Any]) -> list[Event]:
+        """Read some frames, each a `Piece` or parsed whole."""
+        events: list[Event] = []
+        for frame in frames:
+            kind = type(frame)
+            if kind is TextPiece:
+                if frame.content:
+                    events.append(TextDelta(frame.content, frame.id))
+            elif kind is ReasoningPiece:
+                if frame.reasoning:
+                    events.append(ReasoningDelta(frame.reasoning, frame.id))
+            else:
+                events += self.feed(frame)
+        return events
 
     def feed(self, frame: Frame) -> Iterable[Event]:
         """Read one frame: a parsed `data:` line."""

@@ -6,9 +6,12 @@ itself raises. Details that name the server's own paths or users are not passed 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from errno import errorcode
+from ssl import SSLError
 from typing import Any
 
 import httpx
@@ -263,4 +266,8 @@ def reason(exc: BaseException) -> str:
             return words
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
+    if isinstance(cause, OSError) and not isinstance(cause, SSLError):
+        number = cause.errno or 0
+        if number in errorcode:  # its own words may hold an address that is nobody's business
+            return f"[Errno {number}] {os.strerror(number)}"
     return str(cause) or type(cause).__name__

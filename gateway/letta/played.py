@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import httpx
-from letta_client import AsyncLetta
 
 from gateway.call import Call
-from gateway.letta.client import Client
 from gateway.letta.run import LettaRun
+from gateway.letta.sdk import Client, Http
+from gateway.letta.transport import Sender, Sending
 
 
 if TYPE_CHECKING:
@@ -37,24 +37,24 @@ class Played(httpx.AsyncByteStream):
 
 
 @attrs.define
-class Player(httpx.AsyncBaseTransport):
+class Player(Sender):
     """Answers each message with what is played, and knows nothing else."""
 
     play: Play
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, sending: Sending) -> httpx.Response:
         """The answer to one request."""
-        if request.method == "POST" and request.url.path.endswith("/messages"):
+        if sending.method == "POST" and sending.url.path.endswith("/messages"):
             kind = {"Content-Type": "text/event-stream; charset=utf-8"}
             return httpx.Response(200, headers=kind, stream=Played(self.play))
-        return httpx.Response(200, json=[] if request.method == "GET" else {})
+        return httpx.Response(200, json=[] if sending.method == "GET" else {})
 
 
 @attrs.frozen
 class PlayedLetta:
     """Whatever it is asked, its answer is played."""
 
-    client: AsyncLetta
+    client: Client
     logger: Logger
 
     def ask(self, call: Call) -> LettaRun:
@@ -70,6 +70,6 @@ async def playing(play: Play, logger: Logger) -> AsyncIterator[PlayedLetta]:
     Args:
         play: Gives the bytes of the answer, anew each time it is asked.
     """
-    http = httpx.AsyncClient(base_url=NOWHERE, transport=Player(play))
+    http = Http(Player(play), base_url=NOWHERE)
     async with Client(api_key="", base_url=NOWHERE, max_retries=0, http_client=http) as client:
         yield PlayedLetta(client, logger)

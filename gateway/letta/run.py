@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import httpx
-from letta_client import APIConnectionError, APIStatusError, AsyncLetta
+from letta_client import APIConnectionError, APIStatusError
 
 from gateway.call import Agent, Call
 from gateway.events import Error, Event
 from gateway.letta import failures
-from gateway.letta.decode import Decoder, as_text, calls_of, word
+from gateway.letta.decode import Decoder, Frame, as_text, calls_of, word
 from gateway.letta.frames import BrokenFrame, FrameStream
+from gateway.letta.pieces import Piece
 from gateway.letta.restore import Restorer, Said
+from gateway.letta.sdk import Client
 from gateway.letta.wire import bodies_of, path_of
 
 
@@ -44,6 +46,25 @@ class Recorder(Protocol):
         """A tape for the answer to this request; it is complete when the block is left."""
 
 
+@attrs.frozen
+class Shortcut:
+    """The next batches of a run, straight from its stream."""
+
+    stream: FrameStream
+    decoder: Decoder
+
+    async def read(self) -> list[Event] | None:
+        """
+        The events of one read; None when the iteration has to go on, which gives the ending.
+
+        May be cancelled: nothing is lost by it.
+        """
+        while (frames := await self.stream.read()) is not None:
+            if batch := self.decoder.read(frames):
+                return batch
+        return None
+
+
 @attrs.define
 class LettaRun:
     """
@@ -52,18 +73,19 @@ class LettaRun:
     Nothing is sent before it is iterated, and it is never sent twice.
     """
 
-    client: AsyncLetta
+    client: Client
     call: Call
     read_seconds: float
     logger: Logger
     recorder: Recorder | None = None
     run_id: str | None = attrs.field(init=False, default=None)
     _decoder: Decoder = attrs.field(init=False)
-    _known: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _known: asyncio.Event | None = attrs.field(init=False, default=None)
     _cancelled: bool = attrs.field(init=False, default=False)
     _sent: bool = attrs.field(init=False, default=False)
     _over: bool = attrs.field(init=False, default=False)
     _restorer: Restorer | None = attrs.field(init=False, default=None)
+    _stream: FrameStream | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         agent = self.call.agent
@@ -78,18 +100,29 @@ class LettaRun:
         try:
             async with aclosing(self._frames()) as reads:
                 async for frames in reads:
-                    batch = [event for frame in frames for event in decoder.feed(frame)]
-                    if batch:
+                    if batch := decoder.read(frames):
                         yield await self._completed(batch)
         except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
             decoder.fail(self._error(exc))
             await self._cancel_run()  # nobody reads it any more, and a retry may follow
         finally:
             self._over = True
-            self._known.set()
+            self._is_known()
         if decoder.unknown:
             self.logger.debug("unknown message types from Letta: {}", decoder.unknown)
         yield await self._completed(list(decoder.end()))
+
+    def shortcut(self) -> Shortcut | None:
+        """
+        A way to the next batches past the iteration, while that waits where it gave the last.
+
+        None while there is more to do than to read: before the run's id is known, and where
+        something has to be asked about what is read.
+        """
+        stream = self._stream
+        if stream is None or stream.body is None or self.run_id is None or self._restorer:
+            return None
+        return Shortcut(stream, self._decoder)
 
     async def cancel(self) -> None:
         """
@@ -102,11 +135,21 @@ class LettaRun:
             return
         try:
             async with asyncio.timeout(RUN_ID_SECONDS):
-                await self._known.wait()
+                await self._until_known()
         except TimeoutError:
             self.logger.warning("a run could not be cancelled: its id is not known")
         if not self._over:
             await self._cancel_run()
+
+    async def _until_known(self) -> None:
+        """Wait for the run's id, or the end."""
+        if self.run_id is None and not self._over:
+            self._known = self._known or asyncio.Event()
+            await self._known.wait()
+
+    def _is_known(self) -> None:
+        if self._known is not None:
+            self._known.set()
 
     async def _cancel_run(self) -> None:
         if self.run_id is None or self.call.agent is None:
@@ -118,7 +161,7 @@ class LettaRun:
         except (TimeoutError, APIConnectionError, APIStatusError) as exc:
             self.logger.warning("run {} could not be cancelled: {}", self.run_id, exc)
 
-    async def _frames(self) -> AsyncGenerator[list[Mapping[str, Any]], None]:
+    async def _frames(self) -> AsyncGenerator[list[Piece | Frame], None]:
         call = self.call
         if self._given_up():
             return
@@ -151,29 +194,24 @@ class LettaRun:
 
     async def _posted(
         self, path: str, body: Mapping[str, Any]
-    ) -> AsyncGenerator[list[Mapping[str, Any]], None]:
-        stream = await self.client.post(
-            path,
-            body=body,
-            cast_to=object,
-            stream=True,
-            stream_cls=FrameStream,
-            options={"follow_redirects": False},  # a message goes to the address that was set
-        )
+    ) -> AsyncGenerator[list[Piece | Frame], None]:
+        response = await self.client.open("POST", path, body)
+        stream = FrameStream(cast_to=object, response=response, client=self.client)
         recorder, agent = self.recorder, self.call.agent
         recording = nullcontext() if recorder is None else recorder.keeping(agent, path, body)
         async with stream:
             with recording as tape:
                 stream.copy = None if tape is None else tape.feed
+                self._stream = stream
                 async for frames in stream:
                     yield frames
 
-    async def _refused(self, path: str, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    async def _refused(self, path: str, body: Mapping[str, Any]) -> list[Piece | Frame]:
         """Send what must come before; the frames that say why Letta does not take it."""
         async with aclosing(self._posted(path, body)) as reads:
             frames = [frame async for batch in reads for frame in batch]
         errors = {"error", "llm_api_error"}
-        return frames if errors & {str(frame.get("stop_reason")) for frame in frames} else []
+        return frames if errors & {_said(frame, "stop_reason") for frame in frames} else []
 
     async def _completed(self, batch: list[Event]) -> list[Event]:
         return batch if self._restorer is None else await self._restorer.complete(batch)
@@ -197,11 +235,11 @@ class LettaRun:
             self.logger.warning("the stored messages of {} cannot be read: {}", self.run_id, exc)
         return said_of(messages)
 
-    def _learn(self, frames: list[Mapping[str, Any]]) -> None:
-        runs = (frame.get("run_id") for frame in frames)
-        self.run_id = next((run for run in runs if run and isinstance(run, str)), None)
+    def _learn(self, frames: list[Piece | Frame]) -> None:
+        runs = (_said(frame, "run_id") for frame in frames)
+        self.run_id = next((run for run in runs if run), None)
         if self.run_id is not None:
-            self._known.set()
+            self._is_known()
 
     def _error(self, exc: Exception) -> Error:
         match exc.__cause__ if isinstance(exc, APIConnectionError) else exc:
@@ -214,6 +252,11 @@ class LettaRun:
             case cause if isinstance(cause, failures.NOT_SENT):
                 return failures.unreachable(failures.reason(cause))
         return failures.incomplete()
+
+
+def _said(frame: Piece | Frame, field: str) -> str:
+    """What a frame has in this field, if that is text."""
+    return word(frame.get(field) if isinstance(frame, Mapping) else getattr(frame, field, None))
 
 
 def _has_only_results(call: Call) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 from letta_client import APIConnectionError, APITimeoutError
@@ -170,10 +172,16 @@ class TestPublic:
 class TestReason:
     def test_the_innermost_words(self):
         """The outer ones say only that it failed."""
-        refused = ConnectionRefusedError(111, "refused")
-        failed = httpx.ConnectError("All connection attempts failed")
+        refused = socket.gaierror(-2, "Name or service not known")
+        failed = httpx.ConnectError("Cannot connect to host letta.invalid:8283")
         failed.__cause__ = refused
-        assert failures.reason(raised(APIConnectionError, failed)) == "[Errno 111] refused"
+        words = failures.reason(raised(APIConnectionError, failed))
+        assert words == "[Errno -2] Name or service not known"
+
+    def test_an_address_is_not_told(self):
+        """Where Letta is inside the operator's network is not for clients."""
+        refused = ConnectionRefusedError(111, "Connect call failed ('10.0.0.7', 8283)")
+        assert failures.reason(refused) == "[Errno 111] Connection refused"
 
     def test_an_error_without_words(self):
         """Its name will do."""

@@ -3,14 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import AsyncLetta
 
-from gateway.letta.frames import BrokenFrame, FrameReader, FrameStream
+from gateway.letta.frames import BrokenFrame, FrameReader, FrameStream, read_object
+from gateway.letta.pieces import TextPiece, read_piece
 from gateway.testing import recordings
 from tests.gateway.letta.decoding import STREAMS, bytewise
 
@@ -23,8 +24,10 @@ FRAME = b'data: {"message_type":"ping"}\n\n'
 PING = {"message_type": "ping"}
 
 
-def read(chunks: Iterable[bytes]) -> list[Mapping[str, Any]]:
-    reader = FrameReader()
+def read(
+    chunks: Iterable[bytes], parse: Callable[[bytes], Any] = read_object
+) -> list[Mapping[str, Any]]:
+    reader = FrameReader(parse)
     return [frame for chunk in chunks for frame in reader.feed(chunk)]
 
 
@@ -35,15 +38,34 @@ class TestFrameReader:
         expected = [frame.json for frame in recording.frames if frame.data != "[DONE]"]
         assert read([recording.data]) == expected
 
+    @pytest.mark.parametrize("parse", [read_object, read_piece])
     @pytest.mark.parametrize("recording", STREAMS, ids=lambda recording: recording.name)
-    def test_no_cut_matters(self, recording):
+    def test_no_cut_matters(self, recording, parse):
         """Cut in two at any byte, a stream gives the same frames."""
-        data, whole = recording.data, read([recording.data])
+        data, whole = recording.data, read([recording.data], parse)
         places: Iterable[int] = range(len(data) + 1)
         if len(data) > SHORT:
             places = random.Random(recording.name).sample(range(len(data)), DRAWN_CUTS)
         for place in places:
+            chunks = [data[:place], data[place:]]
+            assert read(chunks, parse) == whole, f"differs when cut at {place}"
+
+    @pytest.mark.parametrize("recording", STREAMS, ids=lambda recording: recording.name)
+    def test_other_line_ends(self, recording):
+        """A proxy that ends lines with CR LF changes nothing."""
+        whole, data = read([recording.data]), recording.data.replace(b"\n", b"\r\n")
+        assert read([data]) == whole
+        places = range(len(data)) if len(data) <= SHORT // 4 else range(0, len(data), 97)
+        for place in places:
             assert read([data[:place], data[place:]]) == whole, f"differs when cut at {place}"
+
+    def test_odd_things_between_frames(self):
+        """What is no plain frame is read in its place, and so is what follows it."""
+        odd = [b": hello", b"event: error\n" + FRAME[:-2], b'data: {"a":\ndata: 1}', b"id: 7"]
+        data = b"\n\n".join([FRAME[:-2], *odd, FRAME[:-2], b'data:{"b":2}', b"", FRAME])
+        assert read([data]) == [PING, PING, {"a": 1}, PING, {"b": 2}, PING]
+        assert read(bytewise(data)) == read([data])
+        assert read([data], read_piece) == read([data])
 
     def test_crlf(self):
         """Lines may end in CR LF, cut between the two as well."""
@@ -209,3 +231,14 @@ def test_half_a_surrogate_pair_is_read() -> None:
 
     assert frames == [{"content": "\ud83d"}]
     assert reader.broken is None
+
+
+def test_pieces_come_as_pieces() -> None:
+    """And everything else as it is, also a piece that is one only nearly."""
+    piece = b'data: {"message_type":"assistant_message","id":"m","content":"Hi"}\n\n'
+    nearly = b'data: {"message_type":"assistant_message","id":"m","content":"\\ud83d"}\n\n'
+
+    hi, ping, half = FrameReader(read_piece).feed(piece + FRAME + nearly)
+
+    assert (hi, ping) == (TextPiece("m", "Hi"), PING)
+    assert half["content"] == "\ud83d"

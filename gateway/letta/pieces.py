@@ -1,0 +1,34 @@
+"""The frames that nearly all are, a piece of text or of reasoning, without what nobody reads.
+
+Letta repeats a dozen fields in each of them. To read only these takes half the time of reading
+all, and what is read is of the right type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+
+class TextPiece(msgspec.Struct, tag_field="message_type", tag="assistant_message", gc=False):
+    """A piece of the answer's text."""
+
+    id: str
+    content: str
+    run_id: str | None = None
+
+
+class ReasoningPiece(msgspec.Struct, tag_field="message_type", tag="reasoning_message", gc=False):
+    """A piece of the model's reasoning."""
+
+    id: str
+    reasoning: str
+    run_id: str | None = None
+
+
+Piece: TypeAlias = TextPiece | ReasoningPiece
+
+read_piece: Callable[[bytes], Piece] = msgspec.json.Decoder(TextPiece | ReasoningPiece).decode
+"""Reads a frame that is such a piece; raises `msgspec.DecodeError` if it is anything else."""
