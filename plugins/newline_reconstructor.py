@@ -95,7 +95,7 @@ class Repair(Turn):
                 return (event,)
             case ReasoningDelta(hidden=False) if self._exact:
                 return self._read(event)
-        return (*self.flush(), event)
+        return (*self.flush(), event) if self._reader.held else (event,)
 
     def flush(self) -> Iterable[Event]:
         undone = self._reader.undone
@@ -111,15 +111,17 @@ class Repair(Turn):
 
     def _read(self, event: Delta) -> Iterable[Event]:
         before: Iterable[Event] = ()
-        if (self._kind, self._message) != (type(event), event.message):
+        if event.message != self._message or type(event) is not self._kind:
             before = self.flush()
             self._kind, self._message = type(event), event.message
             self._reader = Unescape() if self._exact else Mender(self.plugin.verdict)
-        reader, waited = self._reader, bool(self._reader.held)
-        undone = reader.undone
+        reader = self._reader
+        waited, undone = reader.held, reader.undone
         text = reader.feed(event.text)
         if not reader.held:
             self._due = None
+            if text is event.text:  # as nearly always
+                return (*before, event)
         elif text or not waited:
             self._due = self.clock.now() + self.plugin.config.hold_ms / 1000
             self.plugin.counts.held += 1

@@ -11,12 +11,16 @@ import attrs
 from gateway.call import Call
 from gateway.events import Error, Event, Finish, Ping, ToolCallStart
 from gateway.pipeline.guard import Guarded
+from gateway.pipeline.reader import Shortcut
 
 
 class Run(Protocol):
     """One answer of Letta's: batches of events, the last of them an ending."""
 
     def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]: ...
+
+    def shortcut(self) -> Shortcut | None:
+        """A way to the next batches past the iteration, which has just given one."""
 
     async def cancel(self) -> None:
         """Cancel it at Letta, once its run id is known. Reading goes on to its end."""
@@ -72,6 +76,10 @@ class Asked:
         async with aclosing(self._read(self._run)) as batches:
             async for batch in batches:
                 yield self._seen(_after_one_kept(batch) if kept else batch)
+
+    def shortcut(self) -> Shortcut | None:
+        """The run's own, once a client has seen something: what follows goes up as it comes."""
+        return self._run.shortcut() if self._said and self._run is not None else None
 
     async def cancel(self) -> None:
         """Cancel the run at Letta, if it is still going on."""

@@ -1,19 +1,19 @@
 """The turns of one request as one: events rise through them, from Letta's side to the client's.
 
-A turn's `flush` comes before the end reaches it, and what it lets go rises through the
-turns above it like anything else. The end is `Usage` if there is one, else the ending:
-nothing may follow usage but the ending.
+They rise in batches, as they come: one turn has seen the whole of a batch before the next one
+sees what it has made of it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import attrs
 
 from gateway.events import ENDINGS, Ending, Event
 from gateway.pipeline.guard import Guarded
-from gateway.pipeline.order import LAST
+from gateway.pipeline.watch import AT_WORK
 
 
 @attrs.define
@@ -26,44 +26,58 @@ class Chain:
 
     turns: Sequence[Guarded]
     ending: Ending | None = attrs.field(init=False, default=None)
-    _timed: Sequence[int] = attrs.field(init=False)
+    _timed: Sequence[Guarded] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.turns = [turn for turn in self.turns if not turn.turn.idle]
-        self._timed = [i for i, turn in enumerate(self.turns) if turn.timed]
+        # From here on as events meet them.
+        self.turns = [turn for turn in reversed(self.turns) if not turn.turn.idle]
+        self._timed = [turn for turn in self.turns if turn.timed]
 
-    def feed(self, event: Event) -> list[Event]:
-        """One event from below; what comes out at the top."""
-        out: list[Event] = []
-        self._rise(len(self.turns) - 1, event, out)
-        return out
+    def feed(self, batch: Sequence[Event]) -> Sequence[Event]:
+        """Events from below; what comes out at the top."""
+        return self._rise(batch if self.turns else _to_the_end(batch), self.turns)
 
     def due(self) -> float | None:
         """The earliest time at which a turn wants to let go what it holds."""
-        dues = [due for i in self._timed if (due := self.turns[i].due()) is not None]
-        return min(dues, default=None)
+        earliest = None
+        for turn in self._timed:
+            due = turn.due()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
 
-    def release(self, now: float) -> list[Event]:
+    def release(self, now: float) -> Sequence[Event]:
         """Let go what is due at `now`; what comes out at the top."""
         out: list[Event] = []
-        for i in reversed(self._timed):
-            due = self.turns[i].due()
+        for turn in self._timed:
+            due = turn.due()
             if due is not None and due <= now:
-                for event in self.turns[i].release(now):
-                    self._rise(i - 1, event, out)
+                above = self.turns[self.turns.index(turn) + 1 :]
+                out += self._rise(turn.release(now), above)
         return out
 
-    def _rise(self, i: int, event: Event, out: list[Event]) -> None:
+    def _rise(self, batch: Sequence[Event], turns: Sequence[Guarded]) -> Sequence[Event]:
         if self.ending is not None:
-            return
-        if i < 0:
-            out.append(event)
-            if isinstance(event, ENDINGS):
-                self.ending = event
-            return
-        turn = self.turns[i]
-        if isinstance(event, LAST):
-            for held in turn.flush():
-                self._rise(i - 1, held, out)
-        for passed in turn.feed(event):
-            self._rise(i - 1, passed, out)
+            return ()
+        before, began = AT_WORK.worker, time.perf_counter()
+        try:
+            for turn in turns:
+                if not batch:
+                    break
+                AT_WORK.worker = turn.worker
+                batch = turn.feed(batch)
+                # One look at the clock for each turn: more would take longer than most do.
+                now = time.perf_counter()
+                turn.took(now - began)
+                began = now
+        finally:
+            AT_WORK.worker = before
+        if batch and isinstance(last := batch[-1], ENDINGS):
+            self.ending = last
+        return batch
+
+
+def _to_the_end(batch: Sequence[Event]) -> Sequence[Event]:
+    """Without what follows an ending."""
+    ends = (i for i, event in enumerate(batch, start=1) if isinstance(event, ENDINGS))
+    return batch[: next(ends, None)]

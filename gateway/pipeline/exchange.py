@@ -41,19 +41,25 @@ class Segment:
     clock: Clock
     logger: Logger
 
-    async def pull(self, until: float | None = None) -> list[Event]:
+    async def pull(self, until: float | None = None) -> Sequence[Event]:
         """The next events, or none at `until`. May be cancelled: nothing is lost by it."""
-        while self.chain.ending is None:
-            taken = await self.reader.take(_earlier(until, self.chain.due()))
-            out = [event for each in taken for event in self.chain.feed(each)]
-            now = self.clock.now()
-            out += self.chain.release(now)
-            if not taken and self.reader.exhausted:
-                self.logger.opt(exception=self.reader.failure).error("the answer broke off")
-                out += self.chain.feed(BROKEN)
-            if out or (until is not None and now >= until):
+        chain = self.chain
+        while chain.ending is None:
+            taken = await self.reader.take(_earlier(until, chain.due()))
+            out = chain.feed(taken) if taken else self._broken_off()
+            due = chain.due()
+            if due is not None and due <= (now := self.clock.now()):
+                out = [*out, *chain.release(now)]
+            if out or (until is not None and self.clock.now() >= until):
                 return out
-        return []
+        return ()
+
+    def _broken_off(self) -> Sequence[Event]:
+        """Nothing has come: what there is to say if nothing will."""
+        if not self.reader.exhausted:
+            return ()
+        self.logger.opt(exception=self.reader.failure).error("the answer broke off")
+        return self.chain.feed([BROKEN])
 
 
 @attrs.define
@@ -100,20 +106,17 @@ class Exchange:
             self.spawn(self._closed(self._closing))
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
+        until = self.clock.now() + self.keepalive
         while self._closing is None:
-            batch = await self._visible(self.clock.now() + self.keepalive)
-            if self.segment.chain.ending is not None:
-                self._closing = asyncio.create_task(self._end(batch))
-                batch = await asyncio.shield(self._closing)
-            yield batch
-
-    async def _visible(self, until: float) -> list[Event]:
-        """The next batch without pings, which say nothing to a client."""
-        while True:
+            # Pings say nothing to a client.
             pulled = await self.segment.pull(until)
             batch: list[Event] = [event for event in pulled if type(event) is not Ping]
-            if batch or self.clock.now() >= until or self.segment.chain.ending is not None:
-                return batch
+            if self.segment.chain.ending is not None:
+                self._closing = asyncio.create_task(self._end(batch))
+                yield await asyncio.shield(self._closing)
+            elif batch or self.clock.now() >= until:
+                yield batch
+                until = self.clock.now() + self.keepalive
 
     async def _end(self, batch: list[Event]) -> list[Event]:
         """Close the turns before the client is told the end, or behind its back."""
@@ -155,7 +158,8 @@ class Exchange:
         async with AsyncExitStack() as stack:  # if it is cancelled, the rest are told all the same
             stack.callback(self.put_away)
             for turn in self.turns:
-                stack.push_async_callback(self._tell, turn)
+                if turn.has_to_know:
+                    stack.push_async_callback(self._tell, turn)
             await self.segment.reader.aclose()
 
     async def _tell(self, turn: Guarded) -> None:

@@ -12,8 +12,7 @@ does badly is told by its name: keeping the process for long, tasks that it leav
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -28,7 +27,7 @@ from gateway.events import (
     Event,
 )
 from gateway.pipeline.order import LAST, TEXTS, Order
-from gateway.pipeline.watch import AT_WORK, CLOSING_SECONDS, CONTAINED, Tally, Worker
+from gateway.pipeline.watch import CLOSING_SECONDS, CONTAINED, Tally, Worker
 from gateway.plugin import Turn
 
 
@@ -88,18 +87,44 @@ class Guarded:
             return call
         return prepared
 
-    def feed(self, event: Event) -> list[Event]:
-        """What goes on to the client's side; an ending always brings an ending."""
+    def feed(self, batch: Sequence[Event]) -> list[Event]:
+        """
+        What goes on to the client's side; an ending always brings one, and nothing follows it.
+
+        Whoever calls it sees to the time that it takes: see `took`.
+        """
         if self.passed_by:
-            return self._order.passing(event)
-        out = self._run(self.turn.feed, event)
-        if isinstance(event, ENDINGS) and not any(isinstance(each, ENDINGS) for each in out):
-            out.append(event)
+            return self._order.past(batch)
+        feed, order, coming = self.turn.feed, self._order, iter(batch)
+        out: list[Event] = []
+        for event in coming:
+            given = len(out)
+            try:
+                if type(event) in LAST:
+                    self._last(event, out)
+                else:
+                    for passed in feed(event):
+                        if isinstance(passed, TEXTS) and passed.text and not order.strict:
+                            out.append(passed)
+                        else:
+                            order.admit(passed, out, at_end=self._flushed)
+                if order.strict:
+                    order.whole()
+                    if order.ended:
+                        break
+            except CONTAINED as exc:
+                self._failed(exc, out)
+                if not any(passed is event for passed in out[given:]):
+                    out += order.past((event,))
+                out += order.past(coming)
+        self.tally.events_in += len(batch)
+        self.tally.events_out += len(out)
         return out
 
-    def flush(self) -> list[Event]:
-        """What is held, once; nothing the second time."""
-        return [] if self.passed_by or self._flushed else self._run(self._flush)
+    def took(self, seconds: float) -> None:
+        """A step of the turn has taken so long."""
+        self.tally.seconds += seconds
+        self.worker.took(seconds)
 
     def due(self) -> float | None:
         """When `release` is to be called."""
@@ -114,7 +139,9 @@ class Guarded:
 
     def release(self, now: float) -> list[Event]:
         """What has been held for too long; a turn that still holds it is not asked again."""
-        out = self._run(self.turn.release)
+        out: list[Event] = []
+        self.worker.step(self._release, out, took=self.took)
+        self.tally.events_out += len(out)
         due = self.due()
         if due is not None and due <= now:
             self.logger.warning("plugin {}: release() let nothing go; timer is off", self.name)
@@ -133,6 +160,13 @@ class Guarded:
         except Exception as exc:  # noqa: BLE001
             self.note(exc)
             return None
+
+    @property
+    def has_to_know(self) -> bool:
+        """Whether anything is left to do at the end, however that came."""
+        kind = type(self.turn)
+        closes = kind.settle is not Turn.settle or kind.abandon is not Turn.abandon
+        return closes or bool(self.worker.tasks)
 
     async def settle(self) -> Error | None:
         """
@@ -170,46 +204,40 @@ class Guarded:
         message = f"The plugin '{self.name}' failed."
         return Error(500, "server_error", "plugin_failed", message)
 
-    def _run(self, work: Callable[..., Iterable[Event]], *event: Event) -> list[Event]:
-        order, worker, out = self._order, self.worker, list[Event]()
-        before, AT_WORK.worker = AT_WORK.worker, worker
-        started = time.perf_counter()
-        try:
-            for passed in work(*event):
-                if isinstance(passed, TEXTS) and passed.text and not order.strict:
-                    out.append(passed)
-                else:
-                    order.admit(passed, out, at_end=self._flushed or _is_last(*event))
-            if order.strict:
-                order.whole()
-        except CONTAINED as exc:
-            self._failed(exc, out, *event)
-        finally:
-            AT_WORK.worker = before
-        seconds = time.perf_counter() - started
-        tally = self.tally
-        tally.seconds += seconds
-        tally.events_in += len(event)
-        tally.events_out += len(out)
-        worker.took(seconds)
-        return out
+    def _last(self, event: Event, out: list[Event]) -> None:
+        """The end: what is held goes out before it."""
+        order = self._order
+        if not self._flushed:
+            self._flush(out)
+        if not order.ended:
+            self._give(self.turn.feed(event), out)
+        if isinstance(event, ENDINGS) and not order.ended:
+            out += order.past((event,))
 
-    def _failed(self, exc: BaseException, out: list[Event], *event: Event) -> None:
+    def _release(self, out: list[Event]) -> None:
+        try:
+            self._give(self.turn.release(), out)
+        except CONTAINED as exc:
+            self._failed(exc, out)
+
+    def _flush(self, out: list[Event]) -> None:
+        self._flushed = True
+        self._give(self.turn.flush(), out)
+
+    def _give(self, events: Iterable[Event], out: list[Event]) -> None:
+        for event in events:
+            self._order.admit(event, out, at_end=self._flushed)
+        self._order.whole()
+
+    def _failed(self, exc: BaseException, out: list[Event]) -> None:
+        """From now on events pass by it; what can be had of what it holds is let go."""
         self.note(exc)
         self.passed_by = True
         if not self.bypass:
-            out.append(self.error())
-            return
-        with suppress(*CONTAINED):  # the failure is noted; what can be had is let go
-            for held in () if self._flushed else self._flush():
-                self._order.admit(held, out, at_end=True)
-        for fed in event:
-            if not any(passed is fed for passed in out):
-                out += self._order.passing(fed)
-
-    def _flush(self) -> Iterable[Event]:
-        self._flushed = True
-        return self.turn.flush()
+            out += self._order.past((self.error(),))
+        elif not self._flushed:
+            with suppress(*CONTAINED):  # the failure is noted
+                self._flush(out)
 
     async def _close(self, how: Literal["settle", "abandon"]) -> Exception | None:
         try:
@@ -231,7 +259,3 @@ class Guarded:
         self.tally.failures += 1
         choice = "bypass" if self.bypass else "fail"
         self.logger.opt(exception=exc).error("plugin {} failed, on_failure: {}", self.name, choice)
-
-
-def _is_last(event: Event | None = None) -> bool:
-    return isinstance(event, LAST)

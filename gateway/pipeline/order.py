@@ -6,14 +6,17 @@ first (`strict`), and comes here with everything else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 import attrs
 
-from gateway.events import ENDINGS, EVENTS, Event, ReasoningDelta, TextDelta, Usage
+from gateway.events import ENDINGS, EVENTS, Event, Ping, ReasoningDelta, TextDelta, Usage
 from gateway.grammar import Grammar, GrammarError
 
 
 # What a turn is flushed before.
-LAST = (Usage, *ENDINGS)
+LAST = frozenset((Usage, *ENDINGS))
 
 TEXTS = (TextDelta, ReasoningDelta)
 
@@ -23,11 +26,12 @@ class Order:
     """
     What one plugin has given of an answer.
 
-    `strict` says that text, too, has to be admitted.
+    `strict` says that text, too, has to be admitted; `ended`, that nothing can be any more.
     """
 
     strict: bool = attrs.field(init=False, default=False)
-    _grammar: Grammar = attrs.field(init=False, factory=Grammar)
+    ended: bool = attrs.field(init=False, default=False)
+    _grammar: Grammar | None = attrs.field(init=False, default=None)
     _usage: Usage | None = attrs.field(init=False, default=None)
 
     def admit(self, event: Event, out: list[Event], *, at_end: bool) -> None:
@@ -64,19 +68,25 @@ class Order:
             self._usage, self.strict = None, False
             raise GrammarError("Usage before the end")
 
-    def passing(self, event: Event) -> list[Event]:
-        """An event that passes by a plugin that has failed, if it still has a place."""
-        try:
-            self._feed(event)
-        except GrammarError:
-            return []
-        return [event]
+    def past(self, events: Iterable[Event]) -> list[Event]:
+        """Those of them that still have a place, past a plugin that has failed."""
+        out: list[Event] = []
+        for event in events:
+            with suppress(GrammarError):
+                self._feed(event)
+                out.append(event)
+        return out
 
     def _feed(self, event: Event) -> None:
+        if self._grammar is None:  # most plugins give nothing but text and pings until the end
+            if type(event) is Ping:
+                return
+            self._grammar = Grammar()
         try:
             self._grammar.feed(event)
         except GrammarError as exc:
             why = str(exc).replace(repr(event), type(event).__name__)
             raise GrammarError(why) from None
-        if isinstance(event, LAST):
+        if type(event) in LAST:
             self.strict = True
+            self.ended = isinstance(event, ENDINGS)

@@ -6,7 +6,7 @@ surface; `begin` is the only way to an answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -22,7 +22,6 @@ import attrs
 
 from gateway.call import Call, Model
 from gateway.errors import Reject, StartError
-from gateway.events import Event
 from gateway.pipeline.asked import Asked, Upstream
 from gateway.pipeline.chain import Chain
 from gateway.pipeline.exchange import Exchange, Segment
@@ -51,6 +50,11 @@ class Step:
     def wraps(self) -> bool:
         """Whether it takes the flow itself, for I/O between events."""
         return type(self.plugin).wrap is not Plugin.wrap
+
+    @property
+    def knows_chats(self) -> bool:
+        """Whether it may know which chat a request names."""
+        return type(self.plugin).chat is not Plugin.chat
 
     def begin(self, context: Context, logger: Logger) -> Guarded:
         """Its turn for one request, guarded."""
@@ -181,7 +185,10 @@ class Pipeline:
         Raises:
             Reject: It is named in a way that cannot be.
         """
-        return next((chat for step in self.steps if (chat := step.chat(call, self.logger))), "")
+        for step in self.steps:
+            if step.knows_chats and (chat := step.chat(call, self.logger)):
+                return chat
+        return ""
 
     async def begin(self, call: Call, context: Context) -> Exchange:
         """
@@ -208,31 +215,31 @@ class Pipeline:
         )
 
     async def _prepare(self, call: Call, turns: Sequence[Guarded]) -> Call:
-        async with AsyncExitStack() as undo:
+        begun: list[Guarded] = []
+        try:
             for turn in turns:
-                undo.push_async_callback(turn.abandon)
+                begun.append(turn)
                 call = await turn.prepare(call)
-            undo.pop_all()
+        except BaseException:
+            async with AsyncExitStack() as undo:  # all of them, also if it is cancelled meanwhile
+                for turn in begun:
+                    undo.push_async_callback(turn.abandon)
+            raise
         return call
 
     def _segments(self, asked: Asked, turns: Sequence[Guarded], context: Context) -> Segment:
         """One segment of turns between any two plugins that take the flow themselves."""
-        source = aiter(asked)
+        reader = Reader(aiter(asked), context.clock, asked.shortcut)
         above = len(turns)
         for i in reversed(range(len(turns))):
             if self.steps[i].wraps and not turns[i].passed_by:
-                below = self._segment(source, turns[i + 1 : above], context)
-                source = aiter(Wrapped(self.steps[i].plugin, below, context, turns[i]))
+                below = self._segment(reader, turns[i + 1 : above], context)
+                flow = Wrapped(self.steps[i].plugin, below, context, turns[i])
+                reader = Reader(aiter(flow), context.clock)
                 above = i + 1
-        return self._segment(source, turns[:above], context)
+        return self._segment(reader, turns[:above], context)
 
-    def _segment(
-        self,
-        source: AsyncGenerator[Sequence[Event], None],
-        turns: Sequence[Guarded],
-        context: Context,
-    ) -> Segment:
-        reader = Reader(source, context.clock)
+    def _segment(self, reader: Reader, turns: Sequence[Guarded], context: Context) -> Segment:
         return Segment(reader, Chain(turns), context.clock, self.logger)
 
 

@@ -1,14 +1,15 @@
 """One task reads one source; whoever wants the events waits here and may be cancelled.
 
 A read is never cancelled by a timer or by a client that leaves: cancelling `anext` would
-close the stream and lose the rest of it.
+close the stream and lose the rest of it. The exception is a `Shortcut`, which loses nothing
+by it: where the source offers one there is no task, and whoever wants the events reads them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Protocol
 
 import attrs
 
@@ -20,12 +21,27 @@ from gateway.services import Cancellable, Clock
 HIGH_WATER = 4096
 
 
+class Shortcut(Protocol):
+    """A way to a source's next batches while its iteration waits where it gave the last."""
+
+    async def read(self) -> list[Event] | None:
+        """
+        The next batch; None when the iteration has to go on.
+
+        May be cancelled: nothing is lost by it.
+        """
+
+
+def no_shortcut() -> None:
+    """There is only the iteration."""
+
+
 @attrs.define
 class Alarm:
-    """Sets `rings` at a time, or a little too early: whoever wakes looks at the clock."""
+    """Calls `rings` at a time, or a little too early: whoever wakes looks at the clock."""
 
     clock: Clock
-    rings: asyncio.Event
+    rings: Callable[[], object]
     _at: float | None = None
     _timer: Cancellable | None = None
 
@@ -45,25 +61,34 @@ class Alarm:
 
     def _ring(self) -> None:
         self._at = self._timer = None
-        self.rings.set()
+        self.rings()
 
 
 @attrs.define
 class Reader:
-    """Reads `source` in a task of its own; `take` gives all that has come since."""
+    """
+    Reads `source` in a task of its own, or without one; `take` gives all that has come since.
+
+    `shortcut` is asked for after each batch.
+    """
 
     source: AsyncGenerator[Sequence[Event], None]
     clock: Clock
+    shortcut: Callable[[], Shortcut | None] = no_shortcut
     exhausted: bool = attrs.field(init=False, default=False)
     failure: Exception | None = attrs.field(init=False, default=None)
     _ready: list[Event] = attrs.field(init=False, factory=list)
     _wake: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
-    _room: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _room: asyncio.Event | None = attrs.field(init=False, default=None)
     _alarm: Alarm = attrs.field(init=False)
+    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] = attrs.field(init=False)
+    _past: Shortcut | None = attrs.field(init=False, default=None)
+    _waits: asyncio.Task[Any] | None = attrs.field(init=False, default=None)
+    _rung: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._alarm = Alarm(self.clock, self._wake)
+        self._alarm = Alarm(self.clock, self._ring)
         self._task = asyncio.create_task(self._read())
 
     async def take(self, until: float | None) -> list[Event]:
@@ -76,10 +101,17 @@ class Reader:
         if not self._ready and not self.exhausted:
             if until is not None:
                 self._alarm.set(until)
+            if self._past is not None:
+                batch = await self._taken_past(self._past)
+                if batch is not None:
+                    return batch
+                self._past = None
+                self._task = asyncio.create_task(self._read())
             self._wake.clear()
             await self._wake.wait()
         taken, self._ready = self._ready, []
-        self._room.set()
+        if self._room is not None:
+            self._room.set()
         return taken
 
     async def drain(self) -> None:
@@ -93,19 +125,56 @@ class Reader:
         if not self._task.done():
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._past is not None:
+            self._past = None
+            await self._close()
+
+    async def _taken_past(self, shortcut: Shortcut) -> list[Event] | None:
+        """As its read, but nothing once the alarm rings: like `asyncio.timeout`, set but once."""
+        task: Any = asyncio.current_task(self._loop)
+        cancelled = task.cancelling()
+        self._waits = task
+        try:
+            return await shortcut.read()
+        except asyncio.CancelledError:
+            if not self._rung:
+                raise
+            self._rung = False
+            if task.uncancel() > cancelled:  # it was cancelled as well
+                raise
+            return []
+        finally:
+            self._waits = None
+
+    def _ring(self) -> None:
+        self._wake.set()
+        if self._waits is not None and not self._rung:
+            self._rung = self._waits.cancel()
 
     async def _read(self) -> None:
         try:
-            async with aclosing(self.source):
-                async for batch in self.source:
-                    self._ready.extend(batch)
-                    self._wake.set()
-                    while len(self._ready) > HIGH_WATER:
-                        self._room.clear()
-                        await self._room.wait()
+            async for batch in self.source:
+                self._ready.extend(batch)
+                self._wake.set()
+                self._past = self.shortcut()
+                if self._past is not None:
+                    return
+                while len(self._ready) > HIGH_WATER:
+                    self._room = asyncio.Event()
+                    await self._room.wait()
         except Exception as exc:  # noqa: BLE001  told to whoever takes
+            self.failure = exc
+        finally:
+            if self._past is None:
+                await self._close()
+
+    async def _close(self) -> None:
+        try:
+            await self.source.aclose()
+        except Exception as exc:  # noqa: BLE001  as above
             self.failure = exc
         finally:
             self.exhausted = True
             self._wake.set()
             self._alarm.stop()
+            self._alarm.rings = no_shortcut  # a reader that holds itself is not freed by itself

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -32,6 +33,9 @@ CLOSING_SECONDS = 5.0
 
 # What a plugin may raise without taking others along. KeyboardInterrupt is a person's.
 CONTAINED = (Exception, SystemExit, asyncio.CancelledError)
+
+# Few plugins start any, and a set for each would take more memory than all else that it has.
+NO_TASKS: AbstractSet[AnyTask] = frozenset()
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 
@@ -60,18 +64,23 @@ class Worker:
     name: str
     tally: Tally
     logger: Logger
-    tasks: set[AnyTask] = attrs.field(init=False, factory=set)
+    tasks: AbstractSet[AnyTask] = attrs.field(init=False, default=NO_TASKS)
     _has_blocked: bool = attrs.field(init=False, default=False)
 
-    def step(self, work: Callable[..., T], *given: object) -> T:
-        """Work that does not wait."""
+    def step(
+        self,
+        work: Callable[..., T],
+        *given: object,
+        took: Callable[[float], None] | None = None,
+    ) -> T:
+        """Work that does not wait. `took`, if given, is told how long it takes."""
         before, AT_WORK.worker = AT_WORK.worker, self
         started = time.perf_counter()
         try:
             return work(*given)
         finally:
             AT_WORK.worker = before
-            self.took(time.perf_counter() - started)
+            (took or self.took)(time.perf_counter() - started)
 
     async def run(
         self,
@@ -118,10 +127,17 @@ class Worker:
             text = "plugin {} has blocked everything for {:.0f} ms: it has to await what takes time"
             self.logger.warning(text, self.name, seconds * 1000)
 
+    def started(self, task: AnyTask) -> None:
+        """It has started a task, which is its own until it is done or the request is over."""
+        mine = self.tasks if isinstance(self.tasks, set) else set[AnyTask]()
+        self.tasks = mine
+        mine.add(task)
+        task.add_done_callback(mine.discard)
+
     def leave(self) -> None:
         """The request is over: tell of the tasks that go on."""
         left = [task for task in self.tasks if _goes_on(task)]
-        self.tasks.clear()
+        self.tasks = NO_TASKS
         if left:
             self.tally.leaked += len(left)
             text = "plugin {} has left {} running: end it with the turn, or use services.spawn"
@@ -250,8 +266,7 @@ def _make_task(
 ) -> AnyTask:
     task = asyncio.Task(work, loop=loop, **more)
     if AT_WORK.worker is not None:
-        AT_WORK.worker.tasks.add(task)
-        task.add_done_callback(AT_WORK.worker.tasks.discard)
+        AT_WORK.worker.started(task)
     return task
 
 

@@ -52,7 +52,7 @@ class Wrapped:
             except Exception as exc:  # noqa: BLE001  any failure of a plugin is contained here
                 yield self._instead(exc)
             while batch := await self.below.pull():
-                yield self._past(batch)
+                yield self._order.past(batch)
             await self.below.reader.drain()
         finally:
             await self.below.reader.aclose()
@@ -70,7 +70,7 @@ class Wrapped:
             self._coming.extend(batch)
             while self._coming:
                 event = self._coming.popleft()
-                self._at_end = self._at_end or isinstance(event, LAST)
+                self._at_end = self._at_end or type(event) in LAST
                 self._given.append(event)
                 yield event
 
@@ -95,11 +95,7 @@ class Wrapped:
         self.guarded.note(exc)
         if not self.guarded.bypass:
             return (self.guarded.error(),)
-        return self._past((*self._given, *self._coming))
-
-    def _past(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Those of them that still have a place."""
-        return [passing for event in events for passing in self._order.passing(event)]
+        return self._order.past((*self._given, *self._coming))
 
     def _spent_below(self, seconds: float) -> None:
         self._below_took += seconds

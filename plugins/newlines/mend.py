@@ -26,6 +26,8 @@ Verdict: TypeAlias = Literal["unknown", "escaped", "plain", "sure"]
 _LINE_ENDS = frozenset(["\n", "\r\n"])
 # JSON can write these, but a text that is meant to be read has none of them.
 _UNUSED = frozenset(["\b", "\f", "\r", "/"])
+# So many characters without a backslash may wait until they are looked at.
+_UNREAD = 512
 # After a backslash that time has torn off, a quote is the rest of an escape.
 _QUOTE = re.compile(r'(?<!\\)"')
 
@@ -45,6 +47,8 @@ class Mender:
     verdict: Verdict = "unknown"
     held: str = ""
     undone: int = 0
+    # Text that has gone out and matters only if an escape follows: most messages have none.
+    _unread: str = ""
     _code: CodeSpans = attrs.Factory(CodeSpans)
     # The last bytes of the text, in UTF-8: their number is bounded, whatever they are.
     _tail: bytes = START
@@ -59,7 +63,15 @@ class Mender:
         """Take the next piece; give what is decided."""
         if self.verdict == "plain":
             return text
-        return self._read(text, whole=False)
+        if self.held or "\\" in text:
+            return self._read(text, whole=False)
+        if "\n" in text and self.verdict != "sure":
+            self.verdict, self._unread = "plain", ""
+            return text
+        self._unread += text
+        if len(self._unread) > _UNREAD:
+            self._catch_up()
+        return text
 
     def end(self) -> str:
         """Nothing follows: decide on what is held."""
@@ -69,7 +81,13 @@ class Mender:
         """Give what is held, and conclude nothing from it."""
         return self._read("", whole=True, blind=True)
 
+    def _catch_up(self) -> None:
+        text, self._unread = self._unread, ""
+        if text:
+            self._plain(text)
+
     def _read(self, text: str, *, whole: bool, blind: bool = False) -> str:
+        self._catch_up()
         text, self.held = self.held + text, ""
         parts: list[str] = []
         at = 0

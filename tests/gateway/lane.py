@@ -16,6 +16,7 @@ from gateway.events import Error, Event, Finish, Ping, TextDelta, Usage
 from gateway.pipeline import Pipeline, Step
 from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.guard import Guarded, Tally
+from gateway.pipeline.reader import Shortcut
 from gateway.plugin import Context, NoConfig, Plugin, Turn
 from gateway.testing.kit import ManualClock
 
@@ -48,6 +49,7 @@ class ScriptedRun:
     cancels: int = 0
     read_out: bool = False
     closed: bool = False
+    past: Shortcut | None = None
     started: asyncio.Event = attrs.field(factory=asyncio.Event)
     _cancelled: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -66,6 +68,9 @@ class ScriptedRun:
             self.read_out = True
         finally:
             self.closed = True
+
+    def shortcut(self) -> Shortcut | None:
+        return self.past
 
     async def cancel(self) -> None:
         self.cancels += 1

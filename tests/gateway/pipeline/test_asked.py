@@ -96,6 +96,42 @@ class TestAnswer:
         await made.cancel()
 
 
+@attrs.define
+class Past:
+    """A way past a run's iteration."""
+
+    async def read(self) -> list[Event] | None:
+        return None
+
+
+class TestShortcut:
+    async def test_once_something_was_said(self):
+        """From then on an answer goes up as it comes."""
+        made, past = asked([[Ping()], [text("Hi")], [Finish()]]), Past()
+        runs(made)[0].past = past
+        offered = [made.shortcut() async for _ in made]
+        assert offered == [None, past, past]
+
+    async def test_not_before(self):
+        """Whether it is asked again is decided in the iteration."""
+        made = asked([[text("Hi")]])
+        runs(made)[0].past = Past()
+        assert made.shortcut() is None
+
+    async def test_the_runs_own(self):
+        """None if it has none, and none where Letta is not asked."""
+        made = asked([[text("Hi")], [Finish()]])
+        assert [made.shortcut() async for _ in made] == [None, None]
+        answered = asked(call=attrs.evolve(KEPT, answer=ANSWER))
+        assert [answered.shortcut() async for _ in answered] == [None]
+
+    async def test_of_the_second_run(self):
+        """The first is over."""
+        made, past = asked([[FAILED]], [[text("Hi")], [Finish()]], turns=[Again()]), Past()
+        runs(made)[0].past, runs(made)[1].past = Past(), past
+        assert [made.shortcut() async for _ in made] == [past, past]
+
+
 class TestAgain:
     @pytest.mark.parametrize("before", [[], [[Ping()]], [[Ping(), Ping()], []]])
     async def test_when_nothing_was_said(self, before):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -29,7 +31,7 @@ def chain(*turns: Turn, bypass: bool = False) -> Chain:
 
 
 def fed(made: Chain, events: Iterable[Event]) -> list[Event]:
-    return [out for event in events for out in made.feed(event)]
+    return [out for event in events for out in made.feed([event])]
 
 
 @attrs.define
@@ -157,22 +159,53 @@ class TestTheEnd:
         assert [getattr(event, "code", None) for event in out] == ["plugin_failed"]
 
 
+class TestBlocking:
+    def test_a_turn_that_keeps_the_process(self, monkeypatch):
+        """It is named, once a request; the answer goes on, and the others have no part in it."""
+        clock = ManualClock()
+        monkeypatch.setattr("gateway.pipeline.chain.time", SimpleNamespace(perf_counter=clock.now))
+
+        class Slow(Turn):
+            def feed(self, event):
+                clock.advance(0.2)
+                return [event]
+
+        made = Chain([guarded(Turn(), "quick"), guarded(Slow(), "slow"), guarded(Turn(), "third")])
+        with logged() as lines:
+            assert fed(made, [text("a"), text("b")]) == [text("a"), text("b")]
+        tallies = {turn.name: (turn.tally.blocked, turn.tally.seconds) for turn in made.turns}
+        assert tallies == {"quick": (0, 0.0), "slow": (2, pytest.approx(0.4)), "third": (0, 0.0)}
+        assert len(lines) == 1
+        assert "plugin slow has blocked everything for 200 ms" in lines[0]
+
+    def test_a_release_counts_as_well(self, monkeypatch):
+        """It is a step like any other."""
+        monkeypatch.setattr("gateway.pipeline.watch.BLOCKING_SECONDS", 0.0)
+        clock = ManualClock()
+        made = chain(Holding(clock, 1.0))
+        made.feed([text("a")])
+        clock.advance(1.0)
+        with logged():
+            assert made.release(clock.now()) == [text("a")]
+        assert made.turns[0].tally.blocked == 2
+
+
 class TestDue:
     def test_the_earliest(self):
         """Of all the turns that hold something."""
         clock = ManualClock()
         made = chain(Holding(clock, 5.0), Turn(), Holding(clock, 3.0, size=2))
         assert made.due() is None
-        made.feed(text("a"))
+        made.feed([text("a")])
         assert made.due() == clock.now() + 3.0
-        made.feed(text("b"))
+        made.feed([text("b")])
         assert made.due() == clock.now() + 5.0
 
     def test_release_rises_through_the_turns_above(self):
         """And through none below."""
         clock = ManualClock()
         made = chain(Marking("^"), Holding(clock, 3.0), Marking("_"))
-        made.feed(text("a"))
+        made.feed([text("a")])
         clock.advance(2.0)
         assert made.release(clock.now()) == []
         clock.advance(1.0)
@@ -183,7 +216,7 @@ class TestDue:
         """By a turn above, for its own time."""
         clock = ManualClock()
         made = chain(Holding(clock, 3.0), Holding(clock, 3.0))
-        made.feed(text("a"))
+        made.feed([text("a")])
         clock.advance(3.0)
         assert made.release(clock.now()) == []
         clock.advance(3.0)
@@ -230,6 +263,20 @@ TURNS = st.lists(
 
 
 @settings(deadline=None)
+@given(EVENTS, ENDS, TURNS, st.booleans(), st.lists(st.integers(1, 6), min_size=20, max_size=20))
+def test_however_the_events_come(events, end, drawn, bypass, sizes):
+    """In one batch, in several or one by one: what comes out at the top is the same."""
+
+    def out(sizes: Iterable[int]) -> list[Event]:
+        made = chain(*(Drawn(size=size, fails=fails) for size, _, fails in drawn), bypass=bypass)
+        coming = iter([ToolCallStart("c", "f"), *events, *end, text("too late")])
+        with logged():
+            return [each for n in sizes for each in made.feed(list(islice(coming, n)))]
+
+    assert out([len(events) + 4]) == out(sizes) == out([1] * (len(events) + 4))
+
+
+@settings(deadline=None)
 @given(EVENTS, ENDS, TURNS, st.lists(st.booleans(), max_size=12))
 def test_any_chain_of_holding_turns(events, end, drawn, pauses):
     """Order and grammar hold, and nothing is lost: held, released by time, bypassed or not."""
@@ -241,7 +288,7 @@ def test_any_chain_of_holding_turns(events, end, drawn, pauses):
     calls: list[Event] = [ToolCallStart("c", "f")]
     with logged():
         for i, event in enumerate([*calls, *events, *end]):
-            out += made.feed(event)
+            out += made.feed([event])
             if i < len(pauses) and pauses[i]:
                 clock.advance(1.0)
                 out += made.release(clock.now())

@@ -10,6 +10,7 @@ from gateway.errors import Reject, StoreError
 from gateway.events import (
     Error,
     Finish,
+    Ping,
     TextDelta,
     ToolArgsDelta,
     ToolCallStart,
@@ -115,8 +116,7 @@ class TestPrepare:
         turn = failing("prepare", bypass=True)
         with logged() as lines:
             assert await turn.prepare(KEPT) is KEPT
-        assert turn.feed(text("a")) == [text("a")]
-        assert turn.flush() == []
+        assert turn.feed([text("a")]) == [text("a")]
         assert len(lines) == 1
 
     async def test_an_error_of_ours_says_what_it_is(self):
@@ -180,24 +180,23 @@ class TestFeed:
         """The answer ends in an error."""
         turn = failing("feed", bypass=False)
         with logged() as lines:
-            assert turn.feed(text("!")) == [PLUGIN_FAILED]
+            assert turn.feed([text("!")]) == [PLUGIN_FAILED]
         assert turn.tally.failures == len(lines) == 1
 
     def test_bypass_lets_go_what_was_held(self):
         """Nothing is lost, the event that it failed at included; order is kept."""
         turn = failing("feed", bypass=True)
-        assert turn.feed(text("a")) == []
+        assert turn.feed([text("a")]) == []
         with logged() as lines:
-            assert turn.feed(text("!")) == [text("a"), text("!")]
-        assert turn.feed(text("b")) == [text("b")]
-        assert turn.flush() == []
+            assert turn.feed([text("!")]) == [text("a"), text("!")]
+        assert turn.feed([text("b"), Finish()]) == [text("b"), Finish()]
         assert turn.tally.failures == len(lines) == 1
 
     def test_bypass_keeps_what_was_given_before_the_failure(self):
         """It was given, so it goes on."""
         turn = failing("feed", bypass=True, first=(text("1"),))
         with logged():
-            out = turn.feed(text("!"))
+            out = turn.feed([text("!")])
         assert out[0] == text("1")
         assert out[-1] == text("!")
 
@@ -210,7 +209,7 @@ class TestFeed:
                 raise Broken
 
         with logged():
-            assert guarded(Late(), bypass=True).feed(text("a")) == [text("a")]
+            assert guarded(Late(), bypass=True).feed([text("a")]) == [text("a")]
 
     def test_a_flush_that_fails_as_well(self):
         """What it gave stays, and the failure is logged once."""
@@ -225,9 +224,9 @@ class TestFeed:
 
         turn = guarded(Twice(), bypass=True)
         with logged() as lines:
-            assert turn.feed(text("a")) == [text("held"), text("a")]
+            assert turn.feed([text("a")]) == [text("held"), text("a")]
         assert turn.tally.failures == len(lines) == 1
-        assert turn.flush() == []
+        assert turn.feed([Finish()]) == [Finish()]
 
     @pytest.mark.parametrize("bypass", [False, True])
     def test_a_turn_that_gives_nothing_to_iterate(self, bypass):
@@ -238,7 +237,7 @@ class TestFeed:
                 pass
 
         with logged():
-            out = guarded(Forgetful(), bypass=bypass).feed(text("a"))
+            out = guarded(Forgetful(), bypass=bypass).feed([text("a")])
         assert out == ([text("a")] if bypass else [PLUGIN_FAILED])
 
     @pytest.mark.parametrize("ending", [Finish("length"), FAILED])
@@ -249,8 +248,31 @@ class TestFeed:
             def feed(self, event):
                 return ()
 
-        assert guarded(Swallowing()).feed(ending) == [ending]
-        assert guarded(Swallowing()).feed(Usage(1, 1)) == []
+        assert guarded(Swallowing()).feed([ending]) == [ending]
+        assert guarded(Swallowing()).feed([Usage(1, 1)]) == []
+
+    def test_a_turn_that_ends_the_answer(self):
+        """It is not asked again, also if more had come with what it ended at."""
+        fed = []
+
+        class Ending(Turn):
+            def feed(self, event):
+                fed.append(event)
+                return [event, Finish("length")]
+
+        assert guarded(Ending()).feed([text("a"), text("b")]) == [text("a"), Finish("length")]
+        assert fed == [text("a")]
+
+    @pytest.mark.parametrize("bypass", [False, True])
+    def test_a_turn_that_fails_in_the_middle_of_a_batch(self, bypass):
+        """What came before stands; what comes after it passes by, or is not told any more."""
+        turn = failing("feed", bypass=bypass)
+        batch = [text("a"), Ping(), text("!"), text("b"), text("!"), USAGE, Finish()]
+        with logged() as lines:
+            out = turn.feed(batch)
+        held = [Ping(), text("a"), text("!"), text("b"), text("!"), USAGE, Finish()]
+        assert out == (held if bypass else [Ping(), PLUGIN_FAILED])
+        assert turn.tally.failures == len(lines) == 1
 
     def test_a_turn_may_change_the_ending(self):
         """One ending for one is enough."""
@@ -259,7 +281,7 @@ class TestFeed:
             def feed(self, event):
                 return [Finish("length")]
 
-        assert guarded(Changing()).feed(Finish()) == [Finish("length")]
+        assert guarded(Changing()).feed([Finish()]) == [Finish("length")]
 
 
 @attrs.define
@@ -292,7 +314,7 @@ class TestGrammar:
         """What stands where it may not is this plugin's failure; what came before it stands."""
         turn = guarded(Giving(gives))
         with logged() as lines:
-            out = turn.feed(text("a"))
+            out = turn.feed([text("a")])
         assert out[-1] == PLUGIN_FAILED
         assert_grammar(out)
         assert turn.tally.failures == len(lines) == 1
@@ -303,8 +325,8 @@ class TestGrammar:
         """It does not go on; the event does, and so does the rest of the answer."""
         turn = guarded(Giving(gives), bypass=True)
         with logged() as lines:
-            out = turn.feed(text("a"))
-        out += [*turn.feed(text("b")), *turn.flush(), *turn.feed(USAGE), *turn.feed(Finish())]
+            out = turn.feed([text("a")])
+        out += turn.feed([text("b"), USAGE, Finish()])
         assert_grammar(out)
         assert out[-4:] == [text("a"), text("b"), USAGE, Finish()]
         assert turn.tally.failures == len(lines) == 1
@@ -313,16 +335,14 @@ class TestGrammar:
         """The answer is over, whoever has ended it."""
         turn = guarded(Giving([Finish(), text("more")]))
         with logged() as lines:
-            assert turn.feed(text("a"))[0] == Finish()
+            assert turn.feed([text("a")])[0] == Finish()
         assert "TextDelta after the ending" in lines[0]
 
     def test_usage_twice(self):
         """A plugin that tells its own lets Letta's go on as well."""
         turn = guarded(Giving([text("a")], held=[USAGE]), bypass=True)
-        assert turn.flush() == [USAGE]
         with logged() as lines:
-            assert turn.feed(Usage(7, 7)) == []
-        assert turn.feed(Finish()) == [Finish()]
+            assert turn.feed([Usage(7, 7), Finish()]) == [USAGE, Finish()]
         assert "Usage after Usage" in lines[0]
 
     def test_what_a_failed_turn_has_kept(self):
@@ -335,11 +355,11 @@ class TestGrammar:
                 return [] if isinstance(event, ToolCallStart) else [event]
 
         turn = guarded(Keeping(), bypass=True)
-        turn.feed(ToolCallStart("c", "f"))
+        turn.feed([ToolCallStart("c", "f")])
         with logged():
-            assert turn.feed(text("a")) == [text("a")]
-        assert turn.feed(ToolArgsDelta("c", "{}")) == []
-        assert turn.feed(Finish()) == [Finish()]
+            assert turn.feed([text("a")]) == [text("a")]
+        assert turn.feed([ToolArgsDelta("c", "{}")]) == []
+        assert turn.feed([Finish()]) == [Finish()]
 
 
 @pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
@@ -360,49 +380,35 @@ def test_what_would_take_others_along(where, raised):
     if where != "due":
         setattr(Leaving, where, leave)
     with logged() as lines:
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         if turn.due() is not None:
             turn.release(7.0)
-        turn.flush()
-        assert turn.feed(Finish())[-1] == Finish()
+        assert turn.feed([Finish()])[-1] == Finish()
     assert turn.tally.failures == 1
     assert lines
-
-
-class TestBlocking:
-    def test_a_turn_that_keeps_the_process(self, monkeypatch):
-        """It is named, once a request; the answer goes on."""
-        monkeypatch.setattr("gateway.pipeline.watch.BLOCKING_SECONDS", 0.0)
-        turn = guarded(Turn())
-        with logged() as lines:
-            assert [*turn.feed(text("a")), *turn.feed(text("b"))] == [text("a"), text("b")]
-        assert turn.tally.blocked == 2
-        assert len(lines) == 1
-        assert "plugin p has blocked everything for" in lines[0]
 
 
 class TestFlush:
     def test_once(self):
         """The second time nothing is held."""
         turn = guarded(Holding())
-        turn.feed(text("a"))
-        assert turn.flush() == [text("a")]
-        assert turn.flush() == []
+        turn.feed([text("a")])
+        assert turn.feed([USAGE]) == [text("a"), USAGE]
+        assert turn.feed([Finish()]) == [Finish()]
 
     def test_fail(self):
         """The answer ends in an error behind what was let go."""
         turn = failing("flush", bypass=False)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged():
-            assert turn.flush() == [text("a"), PLUGIN_FAILED]
+            assert turn.feed([USAGE, Finish()]) == [text("a"), PLUGIN_FAILED]
 
     def test_bypass(self):
         """What was let go goes on."""
         turn = failing("flush", bypass=True)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged() as lines:
-            assert turn.flush() == [text("a")]
-            assert turn.feed(Finish()) == [Finish()]
+            assert turn.feed([Finish()]) == [text("a"), Finish()]
         assert len(lines) == 1
 
 
@@ -421,13 +427,13 @@ class TestDueAndRelease:
             assert turn.due() is None
             assert turn.due() is None
         assert len(lines) == 1
-        turn.feed(text("a"))
-        assert turn.flush() == [text("a")]
+        turn.feed([text("a")])
+        assert turn.feed([Finish()]) == [text("a"), Finish()]
 
     def test_release(self):
         """It lets go what is held."""
         turn = failing("", bypass=False)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         assert turn.due() == 7.0
         assert turn.release(7.0) == [text("a")]
         assert turn.due() is None
@@ -435,14 +441,14 @@ class TestDueAndRelease:
     def test_release_fails(self):
         """As anything else."""
         turn = failing("release", bypass=False)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged():
             assert turn.release(7.0) == [PLUGIN_FAILED]
 
     def test_release_is_bypassed(self):
         """What is held goes out all the same."""
         turn = failing("release", bypass=True)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged():
             assert turn.release(7.0) == [text("a")]
         assert turn.due() is None
@@ -455,12 +461,12 @@ class TestDueAndRelease:
                 return ()
 
         turn = guarded(Stubborn())
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged() as lines:
             assert turn.release(7.0) == []
         assert turn.due() is None
         assert "timer is off" in lines[0]
-        assert turn.flush() == [text("a")]
+        assert turn.feed([Finish()]) == [text("a"), Finish()]
 
 
 class TestAgain:
@@ -523,7 +529,7 @@ class TestClosing:
         turn = failing(where, bypass=True)
         with logged():
             await turn.prepare(Call("Milo", ()))
-            turn.feed(text("!"))
+            turn.feed([text("!")])
         assert await turn.settle() is None
         assert isinstance(turn.turn, Failing)
         assert turn.turn.calls[-1] == "abandon"
@@ -551,21 +557,20 @@ class TestClosing:
 
 class TestTally:
     def test_counts(self):
-        """Events in and out, and the time between."""
+        """Events in and out, and what it is told of the time between."""
         turn = guarded(Holding())
-        turn.feed(text("a"))
-        turn.feed(text("b"))
-        turn.feed(Usage(1, 1))
+        turn.feed([text("a"), text("b"), Usage(1, 1)])
+        turn.took(0.5)
         tally = turn.tally
         assert (tally.events_in, tally.events_out, tally.failures) == (3, 3, 0)
-        assert tally.seconds > 0
+        assert tally.seconds == 0.5
 
     def test_what_is_let_go_at_a_failure_counts_once(self):
         """Held and passed by."""
         turn = failing("feed", bypass=True)
-        turn.feed(text("a"))
+        turn.feed([text("a")])
         with logged():
-            turn.feed(text("!"))
+            turn.feed([text("!")])
         assert (turn.tally.events_in, turn.tally.events_out) == (2, 2)
 
 
@@ -587,12 +592,12 @@ class TestWrongValues:
     def test_failing(self, gives):
         """A turn that gives what is no event has failed, and is named."""
         with logged() as lines:
-            assert guarded(Odd(gives)).feed(text("a")) == [PLUGIN_FAILED]
+            assert guarded(Odd(gives)).feed([text("a")]) == [PLUGIN_FAILED]
         assert "plugin p failed" in lines[0]
 
     def test_bypassed(self, gives):
         """Bypassed, it harms nothing."""
-        assert guarded(Odd(gives), bypass=True).feed(text("a")) == [text("a")]
+        assert guarded(Odd(gives), bypass=True).feed([text("a")]) == [text("a")]
 
     async def test_again(self, gives):
         """Only a call asks again."""

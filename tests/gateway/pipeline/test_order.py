@@ -92,7 +92,7 @@ class TestUsage:
         with pytest.raises(GrammarError, match="Usage before the end"):
             admit()
         assert out == []
-        assert order.passing(text("b")) == [text("b")]
+        assert order.past([text("b")]) == [text("b")]
 
 
 class TestPassing:
@@ -100,8 +100,8 @@ class TestPassing:
         """It passes."""
         order = Order()
         for event in (ToolCallStart("c", "f"), ToolArgsDelta("c", "{}"), USAGE, Finish()):
-            assert order.passing(event) == [event]
+            assert order.past([event]) == [event]
 
     def test_what_has_none(self):
         """The rest of a call that a plugin has kept for itself."""
-        assert Order().passing(ToolArgsDelta("c", "{}")) == []
+        assert Order().past([ToolArgsDelta("c", "{}")]) == []

@@ -23,7 +23,7 @@ class TestAlarm:
     def test_rings_at_its_time(self):
         """And not before."""
         clock, rings = ManualClock(), asyncio.Event()
-        Alarm(clock, rings).set(clock.now() + 5)
+        Alarm(clock, rings.set).set(clock.now() + 5)
         clock.advance(4)
         assert not rings.is_set()
         clock.advance(1)
@@ -32,7 +32,7 @@ class TestAlarm:
     def test_the_earlier_time_counts(self):
         """Of two that are set."""
         clock, rings = ManualClock(), asyncio.Event()
-        alarm = Alarm(clock, rings)
+        alarm = Alarm(clock, rings.set)
         alarm.set(clock.now() + 5)
         alarm.set(clock.now() + 9)
         alarm.set(clock.now() + 2)
@@ -42,7 +42,7 @@ class TestAlarm:
     def test_it_can_be_set_again(self):
         """After it has rung."""
         clock, rings = ManualClock(), asyncio.Event()
-        alarm = Alarm(clock, rings)
+        alarm = Alarm(clock, rings.set)
         for _ in range(2):
             rings.clear()
             alarm.set(clock.now() + 1)
@@ -52,7 +52,7 @@ class TestAlarm:
     def test_stop(self):
         """It does not ring, and may be stopped twice."""
         clock, rings = ManualClock(), asyncio.Event()
-        alarm = Alarm(clock, rings)
+        alarm = Alarm(clock, rings.set)
         alarm.set(clock.now() + 1)
         alarm.stop()
         alarm.stop()

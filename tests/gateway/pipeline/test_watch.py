@@ -277,7 +277,7 @@ class TestLeave:
     async def test_what_the_gateway_starts_for_it(self):
         """A connection to the store, for example: the plugin does not know of it."""
         made = worker()
-        made.step(lambda: made.tasks.add(asyncio.ensure_future(made.run(asyncio.sleep, 0))))
+        made.step(lambda: made.started(asyncio.ensure_future(made.run(asyncio.sleep, 0))))
         with logged() as lines:
             tasks = set(made.tasks)
             made.leave()
