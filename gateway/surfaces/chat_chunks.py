@@ -25,8 +25,9 @@ class Chunks:
     Encodes one streamed answer.
 
     What is the same in every chunk is rendered once; a chunk is its head, its delta and a
-    tail. `id`, `model` and the rest come from the gateway: agent data never decides a
-    top-level key of a chunk.
+    tail, and where its delta is a text, that text between what always stands around it.
+    `id`, `model` and the rest come from the gateway: agent data never decides a top-level key
+    of a chunk.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Chunks:
     _usage: Usage | None = attrs.field(init=False, default=None)
     _head: bytes = attrs.field(init=False)
     _tail: bytes = attrs.field(init=False)
+    _around: dict[tuple[str, ...], Sequence[bytes]] = attrs.field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._deltas = Deltas(self.reply)
@@ -55,6 +57,10 @@ class Chunks:
             if self._frames is not None:
                 out += self._framed(self._frames, event)
             delta = self._deltas.feed(event)
+            if isinstance(delta, tuple):
+                fields, text = delta
+                out.append(dumps(text).join(self._around.get(fields) or self._surround(fields)))
+                continue
             if delta is not None:
                 out += (self._head, dumps(delta), self._tail)
             if isinstance(event, Usage):
@@ -64,6 +70,13 @@ class Chunks:
             elif isinstance(event, Error):
                 out += (b"data: ", dumps(openai_errors.of_event(event)), b"\n\n", DONE)
         return b"".join(out)
+
+    def _surround(self, fields: tuple[str, ...]) -> Sequence[bytes]:
+        """What stands around a text in these fields of a delta, before, between and after."""
+        first, *others = (dumps(name) + b":" for name in fields)
+        between = [b"," + name for name in others]
+        around = [self._head + b"{" + first, *between, b"}" + self._tail]
+        return self._around.setdefault(fields, around)
 
     def _framed(self, frames: Frames, event: Event) -> Iterator[bytes]:
         for frame in frames.feed(event):
@@ -105,6 +118,8 @@ class Completion:
             delta = self._deltas.feed(event)
             if delta is not None:
                 self._whole.add(delta)
+            if isinstance(delta, tuple):
+                continue
             match event:
                 case Usage():
                     self._usage = event

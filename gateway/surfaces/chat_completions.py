@@ -11,7 +11,7 @@ from functools import cache
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.events import Error, Event
+from gateway.events import ENDINGS, Error, Event
 from gateway.once import Answer, Shared
 from gateway.pipeline.exchange import BROKEN
 from gateway.surfaces import openai_errors
@@ -36,16 +36,17 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     chat = parse(await json_body(request), asking.headers)
     asking.note(model=chat.call.model, stream=chat.call.stream)
     beginning = request.app[ONCE].begin(asking.answers, chat.call, asking.context)
+    if not chat.call.stream:  # nobody can be told anything before the end
+        async with await beginning as answer:
+            return await _whole(_noted(answer, asking), chat, asking)
     async with Coming(beginning) as coming:
-        if not chat.call.stream:
-            return await _whole(await _begun(coming, asking), chat, asking)
         if await coming.within(asking.answers.keepalive):
-            return await _stream(request, await _begun(coming, asking), chat)
+            return await _stream(request, _noted(await coming.answer(), asking), chat)
         return await _late(request, coming, chat)
 
 
-async def _begun(coming: Coming, asking: Asking) -> Answer:
-    answer = await coming.answer()
+def _noted(answer: Answer, asking: Asking) -> Answer:
+    """The same; the log line will say who answers."""
     agent, place = answer.call.agent, answer.call.conversation
     asking.note(pipeline=answer.call.pipeline or None)
     asking.note(agent=agent and agent.id, conversation=place and place.id)
@@ -115,7 +116,7 @@ async def _when_begun(coming: Coming, asking: Asking) -> AsyncGenerator[Sequence
     while not await coming.within(asking.answers.keepalive):
         yield ()
     try:
-        answer = await _begun(coming, asking)
+        answer = _noted(await coming.answer(), asking)
     except GatewayError as exc:
         yield (Error(exc.status, exc.type, exc.code, exc.public),)
         return
@@ -145,14 +146,17 @@ async def _rest(
     except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
         asking.logger.opt(exception=exc).error("the stream failed")
         await _send((BROKEN,), chunks, response, asking)
-    await response.write_eof()
     return response
 
 
 async def _send(
     batch: Sequence[Event], chunks: Callable[[], Chunks], response: EventStream, asking: Asking
 ) -> None:
-    await response.put(chunks().encode(batch) if batch else b"")
+    data = chunks().encode(batch) if batch else b""
+    if batch and isinstance(batch[-1], ENDINGS):
+        await response.end(data)
+    else:
+        await response.put(data)
     asking.sent(batch)
 
 

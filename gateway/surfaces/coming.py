@@ -42,6 +42,7 @@ class Coming:
             Reject: It cannot.
         """
         self._answer = await asyncio.shield(self._task)
+        del self._task  # it would be kept as long as the answer takes
         return await self._answer.__aenter__()
 
     async def __aenter__(self) -> Self:

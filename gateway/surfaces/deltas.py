@@ -28,6 +28,11 @@ from gateway.events import (
 
 Delta: TypeAlias = dict[str, Any]
 
+# A delta that is one text, in each of these fields: nearly all are, and so they are no dicts.
+Said: TypeAlias = tuple[tuple[str, ...], str]
+
+CONTENT = ("content",)
+
 
 @attrs.define
 class Paragraphs:
@@ -44,6 +49,9 @@ class Paragraphs:
 
     def join(self, text: str, message: str) -> str:
         """`text` as it follows what came before."""
+        if message == self._message and not self._due and "\n" not in text:
+            self._newlines = 0
+            return text
         if message != self._message:
             self._due = self._message is not None
             self._message = message
@@ -67,23 +75,28 @@ class Deltas:
     _reasoning: Paragraphs = attrs.field(init=False, factory=Paragraphs)
     _calls: dict[str, int] = attrs.field(init=False, factory=dict)
     _begun: bool = attrs.field(init=False, default=False)
+    _thoughts: tuple[str, ...] = attrs.field(init=False)
 
-    def feed(self, event: Event) -> Delta | None:
+    def __attrs_post_init__(self) -> None:
+        self._thoughts = tuple(self.reply.reasoning)
+
+    def feed(self, event: Event) -> Said | Delta | None:
         """The delta of an event, or None where a chat completion has no place for it."""
         delta = self._delta(event)
         if delta is not None and not self._begun:
             self._begun = True
-            delta = {"role": "assistant", **delta}
+            return {"role": "assistant", **as_dict(delta)}
         return delta
 
-    def _delta(self, event: Event) -> Delta | None:
+    def _delta(self, event: Event) -> Said | Delta | None:
         match event:
-            case TextDelta(text, message):
-                return {"content": self._text.join(text, message)}
-            case ReasoningDelta(hidden=True):  # its text is the provider's cipher
-                return None
-            case ReasoningDelta(text, message):
-                return self._reason(text, message)
+            case TextDelta():
+                return CONTENT, self._text.join(event.text, event.message)
+            case ReasoningDelta():
+                # What comes as the text of hidden reasoning is the provider's cipher.
+                if event.hidden or not self._thoughts:
+                    return None
+                return self._thoughts, self._reasoning.join(event.text, event.message)
             case ToolCallStart(call_id, name, client_side):
                 return self._start(call_id, name) if client_side else None
             case ToolArgsDelta(call_id, json):
@@ -93,11 +106,6 @@ class Deltas:
             case ToolResult() | Status() | Usage() | Error() | Ping():
                 return None
         assert_never(event)
-
-    def _reason(self, text: str, message: str) -> Delta | None:
-        if not self.reply.reasoning:
-            return None
-        return dict.fromkeys(self.reply.reasoning, self._reasoning.join(text, message))
 
     def _start(self, call_id: str, name: str) -> Delta:
         index = self._calls[call_id] = len(self._calls)
@@ -129,22 +137,41 @@ def finish_of(finish: Finish, reply: Reply) -> str:
 class Whole:
     """Adds deltas up to the message of an answer that is not streamed."""
 
-    message: Delta = attrs.field(factory=lambda: {"role": "assistant", "content": None})
+    _texts: dict[str, list[str]] = attrs.field(init=False, factory=dict)
+    _called: Delta = attrs.field(init=False, factory=dict)
 
-    def add(self, delta: Delta) -> None:
+    @property
+    def message(self) -> Delta:
+        """All of it."""
+        texts = {name: "".join(said) for name, said in self._texts.items()}
+        return {"role": "assistant", "content": None, **texts, **self._called}
+
+    def add(self, delta: Said | Delta) -> None:
         """Add one delta."""
+        if isinstance(delta, tuple):
+            self._say(*delta)
+            return
         for name, value in delta.items():
             if name == "tool_calls":
                 self._call(value[0])
             elif name == "function_call":
-                called = self.message.setdefault(name, {"arguments": ""})
+                called = self._called.setdefault(name, {"arguments": ""})
                 called |= {**value, "arguments": called["arguments"] + value["arguments"]}
             elif name != "role":
-                self.message[name] = (self.message.get(name) or "") + value
+                self._say((name,), value)
+
+    def _say(self, fields: tuple[str, ...], text: str) -> None:
+        for name in fields:
+            self._texts.setdefault(name, []).append(text)
 
     def _call(self, delta: Delta) -> None:
-        calls: list[Delta] = self.message.setdefault("tool_calls", [])
+        calls: list[Delta] = self._called.setdefault("tool_calls", [])
         if delta["index"] < len(calls):
             calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
         else:
             calls.append({key: value for key, value in delta.items() if key != "index"})
+
+
+def as_dict(delta: Said | Delta) -> Delta:
+    """The delta as a client sees it."""
+    return dict.fromkeys(*delta) if isinstance(delta, tuple) else delta

@@ -44,7 +44,7 @@ class Asking:
         """Note the time to the first event, the tokens, and an error."""
         if batch and "ttft_ms" not in self.facts:
             self.note(ttft_ms=self.elapsed_ms())
-        for event in batch:
+        for event in batch[-2:]:  # nothing but an ending follows usage, and nothing that
             if isinstance(event, Usage):
                 self.note(prompt_tokens=event.prompt, completion_tokens=event.completion)
             elif isinstance(event, Error):
@@ -85,7 +85,9 @@ async def json_body(request: web.Request) -> Any:
         text = f"The body must be sent as application/json, not {request.content_type}."
         raise Reject(415, "unsupported_media_type", text)
     try:
-        return orjson.loads(await request.read())
+        body = orjson.loads(await request.read())
+        request._read_bytes = None  # aiohttp keeps it as long as the connection is open
+        return body
     except web.RequestPayloadError as exc:
         text = "The body cannot be read: it is not encoded in the way that its headers say."
         raise Reject(400, "invalid_body", text) from exc

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import cast
 
 from aiohttp import HttpVersion11
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
 from aiohttp.web import BaseRequest
 from aiohttp_sse import EventSourceResponse
 
@@ -21,8 +23,12 @@ class EventStream(EventSourceResponse):
     """
     Sends rendered events, several in one write.
 
-    Keepalive comes from whoever reads the exchange, so the response's own timer is off.
+    Keepalive comes from whoever reads the exchange, so the response's own timer is off. The
+    headers go out with the first events, and the end with the last: each write is a call of
+    the system, which is the dearest part of a chunk.
     """
+
+    _send_headers_immediately = False
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(
@@ -30,22 +36,42 @@ class EventStream(EventSourceResponse):
         )
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Send the headers. In HTTP/1.0 only the connection's end tells a stream's end."""
+        """Make the headers ready. In HTTP/1.0 only the connection's end tells a stream's end."""
         if request.version < HttpVersion11:
             self.force_close()
             self.headers["Connection"] = "close"
-        return await super().prepare(request)
+        writer = await super().prepare(request)
+        self._ping_task = None  # it has nothing to do, and would be kept until the end
+        self._out, self._connection = cast("StreamWriter", writer), request.protocol
+        return writer
 
     async def put(self, events: bytes) -> None:
         """
         Send these events, or a keepalive comment if there are none.
 
+        As soon as its connection takes no more, a client that reads slowly is waited for. To
+        set a time limit costs as much as all the rest of this: only who waits has one.
+
         Raises:
             TimeoutError: The client has not read for two minutes; the connection is gone.
         """
+        await self._out.write(events or KEEPALIVE, drain=False)
+        if self._connection.writing_paused:
+            await self._taken(self._out.drain())
+
+    async def end(self, events: bytes) -> None:
+        """
+        Send the last events. Nothing can follow, and what is put all the same is lost.
+
+        Raises:
+            TimeoutError: As in `put`.
+        """
+        await self._taken(self.write_eof(events))
+
+    async def _taken(self, sending: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self.write(events or KEEPALIVE)
+                await sending
         except TimeoutError:
             self._abort_transport()
             raise

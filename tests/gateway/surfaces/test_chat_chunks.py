@@ -79,6 +79,27 @@ def check_choices(chunks: Sequence[Any], *, ended: bool, include_usage: bool) ->
     assert [reason is not None for reason in reasons[-1:]] == [ended] * len(reasons[-1:])
 
 
+@pytest.mark.parametrize("fields", [("thoughts",), ("reasoning_content", "reasoning"), ('"', "\\")])
+def test_a_text_stands_in_its_fields(fields: tuple[str, ...]) -> None:
+    """What is written around it once is what it would be in any chunk."""
+    chunks = Chunks("chatcmpl-1", "Milo", Reply(fields), created=5)
+    first, *more = (chunks.encode([ReasoningDelta(text, "m")]) for text in ('a"\n', 'b"\n', "c"))
+    assert [json.loads(data.removeprefix(b"data: ")) for data in more] == [
+        {
+            **json.loads(first.removeprefix(b"data: ")),
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": dict.fromkeys(fields, text),
+                    "logprobs": None,
+                    "finish_reason": None,
+                }
+            ],
+        }
+        for text in ('b"\n', "c")
+    ]
+
+
 def test_a_batch_is_the_same_as_its_events() -> None:
     """Events that are encoded together give the same bytes as one after the other."""
     events: list[Event] = [TextDelta("a", "m1"), TextDelta("b", "m2"), Usage(1, 2), Finish()]

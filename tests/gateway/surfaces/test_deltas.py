@@ -24,20 +24,32 @@ from gateway.events import (
     ToolResult,
     Usage,
 )
-from gateway.surfaces.deltas import Delta, Deltas, Paragraphs, Whole, finish_of
+from gateway.surfaces.deltas import (
+    Delta,
+    Deltas,
+    Paragraphs,
+    Said,
+    Whole,
+    as_dict,
+    finish_of,
+)
 
 
 TEXTS = st.lists(st.text("ab\n", min_size=1, max_size=6), min_size=1, max_size=4)
 
 
 def deltas(events: Iterable[Event], reply: Reply | None = None) -> list[Delta]:
+    return [as_dict(delta) for delta in fed(events, reply)]
+
+
+def fed(events: Iterable[Event], reply: Reply | None = None) -> list[Said | Delta]:
     encoder = Deltas(reply or Reply())
     return [delta for event in events if (delta := encoder.feed(event)) is not None]
 
 
 def whole(events: Iterable[Event], reply: Reply | None = None) -> dict[str, Any]:
     message = Whole()
-    for delta in deltas(events, reply):
+    for delta in fed(events, reply):
         message.add(delta)
     return message.message
 
@@ -187,6 +199,14 @@ def test_calls_add_up() -> None:
             {"id": "b", "type": "function", "function": {"name": "time", "arguments": "{}"}},
         ],
     }
+
+
+def test_a_delta_that_is_a_text_is_no_dict() -> None:
+    """It names its fields, and says the text once."""
+    events: list[Event] = [TextDelta("a", "m"), TextDelta("b", "m"), ReasoningDelta("r", "m")]
+    _, *said = fed(events)
+    assert said == [(("content",), "b"), (("reasoning_content", "reasoning"), "r")]
+    assert deltas(events)[1:] == [{"content": "b"}, {"reasoning_content": "r", "reasoning": "r"}]
 
 
 def test_hidden_reasoning_is_not_shown() -> None:
