@@ -50,12 +50,14 @@ class Gateway:
 
 
 @asynccontextmanager
-async def assemble(config: Config, logger: Logger, *, worker: int = 1) -> AsyncIterator[Gateway]:
+async def assemble(
+    config: Config, logger: Logger, metrics: Metrics | None = None
+) -> AsyncIterator[Gateway]:
     """
     Open the store, the client and every plugin; close them in reverse.
 
     Args:
-        worker: Which of several processes this is.
+        metrics: Where it counts, if others are to read it.
 
     Raises:
         StartError: The store cannot be opened, or a plugin's lifespan failed.
@@ -64,7 +66,7 @@ async def assemble(config: Config, logger: Logger, *, worker: int = 1) -> AsyncI
         store = await stack.enter_async_context(_store(config.store, logger))
         recorder = await stack.enter_async_context(_recorder(config.record, logger))
         letta = await stack.enter_async_context(_letta(config.letta, logger, recorder))
-        background, metrics = Background(logger), Metrics(worker)
+        background, metrics = Background(logger), metrics or Metrics()
         base = Services(letta, store, LoopClock(), logger, background.spawn)
         live = await stack.enter_async_context(Live(partial(opened, letta, base, metrics), logger))
         await live.use(config)
@@ -100,6 +102,7 @@ def _app(
         clock=base.clock,
         logger=base.logger,
         body_limit_mb=config.server.body_limit_mb,
+        max_requests=config.server.max_requests,
     )
 
 

@@ -18,6 +18,7 @@ import attrs
 from gateway.call import Call, Model
 from gateway.config import Config
 from gateway.errors import StartError
+from gateway.metrics import Load
 from gateway.pipeline import Answers
 from gateway.pipeline.exchange import Exchange
 from gateway.services import Context
@@ -41,6 +42,7 @@ class Generation:
 
     answers: Answers
     access: Access
+    load: Load = attrs.field(factory=Load)
     _requests: int = attrs.field(init=False, default=0)
     _idle: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
@@ -78,7 +80,8 @@ class Generation:
         except BaseException:
             self._leave()
             raise
-        exchange.put_away = self._leave
+        self.load.answers += 1
+        exchange.put_away = self._put_away
         return exchange
 
     async def models(self, context: Context) -> Sequence[Model]:
@@ -93,6 +96,10 @@ class Generation:
     async def idle(self) -> None:
         """Wait until it answers nothing any more."""
         await self._idle.wait()
+
+    def _put_away(self) -> None:
+        self.load.answers -= 1
+        self._leave()
 
     def _enter(self) -> None:
         self._requests += 1

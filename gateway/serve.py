@@ -13,9 +13,11 @@ import attrs
 import uvloop
 from aiohttp import web
 
+from gateway import collector
 from gateway.addresses import shown
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config
+from gateway.door import Door, Others, allow_files
 from gateway.errors import LettaError, StartError
 from gateway.reload import Reloader, Source
 from gateway.web.running import RUNNING, Running
@@ -24,13 +26,17 @@ from gateway.web.running import RUNNING, Running
 if TYPE_CHECKING:
     from loguru import Logger
 
-BACKLOG = 1024
+# Who comes while everybody else does. The system may have a lower limit.
+BACKLOG = 4096
 
 # After SIGTERM, running streams may go on for this long.
 DRAIN_SECONDS = 30.0
 
 # Then, or at a second signal, they have this long to tell their clients.
 LAST_WORDS_SECONDS = 5.0
+
+# Files that are no connections of requests: the store's, the log, what Python has open.
+OTHER_FILES = 100
 
 # A header or request line longer than this is refused: no client needs one.
 LONGEST_LINE = 16 * 1024
@@ -49,6 +55,7 @@ def run(source: Source, config: Config, logger: Logger, ready: Callable[[str], N
     Raises:
         StartError: It cannot start; the message says what to do.
     """
+    allow_files(files_for(config), logger)
     run_to_the_end(serve(source, config, logger, ready))
 
 
@@ -75,9 +82,19 @@ async def serve(
 
 
 async def listen(
-    gateway: Gateway, listening: socket.socket, stop: Stop, ready: Callable[[], None]
+    gateway: Gateway,
+    listening: socket.socket,
+    stop: Stop,
+    ready: Callable[[], None],
+    others: Others | None = None,
 ) -> None:
-    """Answer what comes in on this socket until it is to stop, and what is running then."""
+    """
+    Answer what comes in on this socket until it is to stop, and what is running then.
+
+    Args:
+        ready: Called once it is answered.
+        others: The other processes that take connections from it.
+    """
     runner = web.AppRunner(
         gateway.app,
         handler_cancellation=True,
@@ -89,14 +106,21 @@ async def listen(
     )
     await runner.setup()
     try:
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
-        ready()
-        await stop.asked.wait()
+        async with Door(listening, _server(runner), stop.logger, others):
+            collector.spare()
+            ready()
+            await stop.asked.wait()
         stop.logger.info("stopping: running streams may finish, {:g} s at most", DRAIN_SECONDS)
     finally:
         patience = asyncio.get_running_loop().call_later(DRAIN_SECONDS, stop.end)
         await runner.cleanup()
         patience.cancel()
+
+
+def _server(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner has not been set up")
+    return runner.server
 
 
 @attrs.define
@@ -146,6 +170,11 @@ def bind(host: str, port: int) -> socket.socket:
         raise StartError(f"Cannot listen on {host} port {port}. {advice}") from exc
     listening.setblocking(False)
     return listening
+
+
+def files_for(config: Config) -> int:
+    """How many files a process needs: clients may have connections that they do not use."""
+    return 2 * config.server.max_requests + config.letta.max_connections + OTHER_FILES
 
 
 def url_of(listening: socket.socket) -> str:

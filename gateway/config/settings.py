@@ -83,6 +83,11 @@ class ServerSettings:
         validator=ge(1),
         metadata={"help": "processes that share the port; more than one need a redis store"},
     )
+    max_requests: int = attrs.field(
+        default=2000,
+        validator=ge(1),
+        metadata={"help": "most requests at a time, of each worker; more are answered with 503"},
+    )
     body_limit_mb: int = attrs.field(
         default=20,
         validator=ge(1),
@@ -136,9 +141,9 @@ class LettaSettings:
         metadata={"help": "seconds without a byte, pings included, after which Letta is gone"},
     )
     max_connections: int = attrs.field(
-        default=1000,
+        default=2500,
         validator=ge(1),
-        metadata={"help": "most connections to Letta at a time; each stream holds one"},
+        metadata={"help": "most connections to Letta, of each worker; each stream holds one"},
     )
     cancel_on_disconnect: bool = attrs.field(
         default=True,

@@ -13,6 +13,7 @@ from gateway.once import Once
 from gateway.services import Clock
 from gateway.surfaces.chat_completions import chat_completions
 from gateway.surfaces.models import get_model, list_models
+from gateway.web.capacity import Capacity
 from gateway.web.health import Readiness, health, metrics_page
 from gateway.web.middleware import Doorman
 from gateway.web.request import ONCE
@@ -32,9 +33,11 @@ def make_app(
     clock: Clock,
     logger: Logger,
     body_limit_mb: int,
+    max_requests: int,
 ) -> web.Application:
     """All surfaces over the pipelines that are in use."""
-    doorman = Doorman(lambda: live.current, clock, logger)
+    capacity = Capacity(max_requests, metrics.load, logger)
+    doorman = Doorman(lambda: live.current, clock, logger, capacity)
     app = web.Application(middlewares=[doorman.admit], client_max_size=body_limit_mb * 1024 * 1024)
     app[ONCE] = once
     app[RUNNING] = doorman.running

@@ -30,7 +30,7 @@ async def health(request: web.Request) -> web.Response:
 
 async def metrics_page(metrics: Metrics, request: web.Request) -> web.Response:
     """What Prometheus reads. With keys, it needs one like any other client."""
-    return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(body=await metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @attrs.define

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Reject, error_type
 from gateway.live import Generation
 from gateway.services import Clock, Context
 from gateway.surfaces import openai_errors
+from gateway.web.capacity import Capacity, Full
 from gateway.web.request import ASKING, Asking, public_headers
 from gateway.web.running import Running
 
@@ -39,6 +40,7 @@ class Doorman:
     current: Callable[[], Generation]
     clock: Clock
     logger: Logger
+    capacity: Capacity
     running: Running = attrs.field(factory=Running)
 
     @web.middleware
@@ -74,8 +76,15 @@ class Doorman:
             if request.path not in OPEN:
                 caller = access.caller(request)
                 asking.context = attrs.evolve(asking.context, caller=caller)
-            with asking.answers.in_use(), self.running.request():
+            with (
+                self.capacity.room(request.path),
+                asking.answers.in_use(),
+                self.running.request(),
+            ):
                 return await handler(request)
+        except Full as exc:
+            asking.note(error=exc.code)
+            return exc.response()
         except Reject as exc:
             asking.note(error=exc.code)
             return openai_errors.from_reject(exc)
@@ -110,6 +119,8 @@ class Doorman:
     def _log(self, request: web.Request, asking: Asking, status: int) -> None:
         asking.note(key=asking.context.caller.name, status=status, ms=asking.elapsed_ms())
         level = "WARNING" if status >= 500 or asking.failed else "INFO"
+        if asking.facts.get("error") == Full.code:
+            level = "DEBUG"  # there may be thousands, and the log has their number
         asking.logger.bind(**asking.facts).log(level, "{} {}", request.method, request.path)
 
 

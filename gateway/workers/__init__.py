@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gateway import collector
 from gateway.config import Config
+from gateway.door import allow_files
 from gateway.reload import Source
-from gateway.serve import bind, url_of
+from gateway.serve import bind, files_for, url_of
 from gateway.workers.crew import Crew
 
 
@@ -40,6 +42,8 @@ def run(source: Source, config: Config, logger: Logger, ready: Callable[[str], N
     Raises:
         StartError: They cannot start; the message says what to do.
     """
+    allow_files(files_for(config), logger)
     with bind(config.server.host, config.server.port) as listening:
         url = url_of(listening)
+        collector.spare()  # its workers do not touch what it has, and share it
         Crew(source, config, logger, listening, lambda: ready(url)).run()

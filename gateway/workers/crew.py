@@ -20,8 +20,10 @@ import attrs
 
 from gateway.config import Config
 from gateway.errors import StartError
+from gateway.metrics import bury
 from gateway.reload import LOOK_SECONDS, Source, Stamp
 from gateway.serve import SIGNALS
+from gateway.workers.board import AWAY, Board
 from gateway.workers.member import Member, how
 from gateway.workers.worker import DRAIN, END, RELOAD, Worker
 
@@ -49,6 +51,7 @@ class Crew:
     ready: Callable[[], None]
     _selector: selectors.BaseSelector = attrs.field(init=False, factory=selectors.DefaultSelector)
     _woken: tuple[socket.socket, socket.socket] = attrs.field(init=False, factory=socket.socketpair)
+    _board: Board = attrs.field(init=False)
     _members: dict[int, Member] = attrs.field(init=False, factory=dict)
     _due: dict[int, float] = attrs.field(init=False, factory=dict)
     _delays: dict[int, float] = attrs.field(init=False, factory=dict)
@@ -62,6 +65,7 @@ class Crew:
 
     def __attrs_post_init__(self) -> None:
         self._stamp = self._looked = self.source.first
+        self._board = Board(self.config.server.workers)
 
     def run(self) -> None:
         """
@@ -101,7 +105,14 @@ class Crew:
             if pid == 0:
                 first = number == 1 and not self._complete
                 worker = Worker(
-                    number, self.source, self.config, self.logger, self.listening, theirs, first
+                    number,
+                    self.source,
+                    self.config,
+                    self.logger,
+                    self.listening,
+                    theirs,
+                    self._board,
+                    first=first,
                 )
                 lines = [member.line for member in self._members.values()]
                 worker.live([self._selector, *self._woken, ours, *lines])
@@ -195,6 +206,8 @@ class Crew:
             self._selector.unregister(member.line)
         member.line.close()
         del self._members[member.number]
+        self._board.has(member.number, AWAY)
+        bury(self._board, member.number)
         logger = self.logger.bind(worker=member.number, pid=member.pid)
         why = member.last_words() or f"It {how(status)}."
         if self._stopping:

@@ -13,8 +13,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import attrs
@@ -23,9 +24,11 @@ from gateway import logs
 from gateway.assemble import assemble
 from gateway.config import Config
 from gateway.errors import GatewayError
+from gateway.metrics import Metrics
 from gateway.reload import Reloader, Source
 from gateway.serve import SIGNALS, Stop, check_letta, listen, run_to_the_end
 from gateway.web.running import RUNNING
+from gateway.workers.board import AWAY, Board
 
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ FAILED = b"-"
 DRAIN = b"d"
 END = b"e"
 RELOAD = b"r"
+
+
+# How often a worker writes its numbers down: what it counts between is lost if it is killed.
+TELL_SECONDS = 1.0
 
 
 class Closable(Protocol):
@@ -57,6 +64,7 @@ class Worker:
     logger: Logger
     listening: socket.socket
     line: socket.socket
+    board: Board
     first: bool
 
     def live(self, inherited: Iterable[Closable]) -> NoReturn:
@@ -91,7 +99,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         # Whatever is heard before it serves, a word or the line's end, it is not needed.
         loop.add_reader(self.line, os._exit, 1)
-        async with assemble(self.config, self.logger, worker=self.number) as gateway:
+        metrics = Metrics(self.number, self.board)
+        async with (
+            assemble(self.config, self.logger, metrics) as gateway,
+            _telling(metrics, self.board),
+        ):
             if self.first:
                 await check_letta(gateway, self.config.letta.base_url)
             stop = Stop(gateway.app[RUNNING], self.logger)
@@ -99,7 +111,8 @@ class Worker:
             source = attrs.evolve(self.source, watched=False)  # the parent does that
             async with Reloader(source, self.config, gateway.live, self.logger) as reloader:
                 loop.add_reader(self.line, self._told, stop, reloader)
-                await listen(gateway, self.listening, stop, lambda: self._say(SERVES))
+                serves = partial(self._say, SERVES)
+                await listen(gateway, self.listening, stop, serves, Others(self.number, self.board))
 
     def _told(self, stop: Stop, reloader: Reloader) -> None:
         told = self.line.recv(64)
@@ -116,3 +129,41 @@ class Worker:
     def _say(self, words: bytes) -> None:
         with suppress(OSError):  # the parent is gone, which shows otherwise
             self.line.sendall(words)
+
+
+@attrs.frozen
+class Others:
+    """The workers as one of them sees them at the door."""
+
+    number: int
+    board: Board
+
+    def has(self, connections: int) -> None:
+        """This one has so many."""
+        self.board.has(self.number, connections)
+
+    def fewest(self) -> int | None:
+        """The fewest that another has; None if no other takes any."""
+        return self.board.fewest(but=self.number)
+
+    def leave(self) -> None:
+        """This one takes no more."""
+        self.has(AWAY)
+
+
+@asynccontextmanager
+async def _telling(metrics: Metrics, board: Board) -> AsyncIterator[None]:
+    """The others are told its numbers when they ask, and in case that it does not end well."""
+
+    async def tell() -> None:
+        while True:
+            metrics.tell()
+            await asyncio.sleep(TELL_SECONDS)
+
+    telling = asyncio.create_task(tell())
+    try:
+        with board.heeding(metrics.worker, metrics.tell):
+            yield
+    finally:
+        telling.cancel()
+        metrics.tell()

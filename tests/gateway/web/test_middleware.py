@@ -15,8 +15,10 @@ from aiohttp import web
 
 from gateway.errors import StoreError
 from gateway.live import Generation
+from gateway.metrics import Load
 from gateway.services import LoopClock
 from gateway.web.access import Access
+from gateway.web.capacity import Capacity
 from gateway.web.middleware import Doorman
 from tests.gateway.played_letta import said
 from tests.gateway.serving import USER, serving
@@ -118,7 +120,8 @@ async def test_an_error_of_the_gateways_own_is_told() -> None:
 async def around(handler: Any) -> AsyncIterator[str]:
     """The doorman in front of one handler."""
     generation = Generation(None, Access())  # type: ignore[arg-type]
-    doorman = Doorman(lambda: generation, LoopClock(), loguru.logger)
+    capacity = Capacity(10, Load(), loguru.logger)
+    doorman = Doorman(lambda: generation, LoopClock(), loguru.logger, capacity)
     app = web.Application(middlewares=[doorman.admit])
     app.router.add_get("/", handler)
     app.on_response_prepare.append(doorman.stamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from openai import AsyncOpenAI
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.testing.fakeletta import FakeLetta
 from tests.gateway.command import ran
@@ -116,3 +118,39 @@ async def test_a_port_is_taken_once(tmp_path: Path, letta: FakeLetta, redis: Red
 
     assert ended.status == 1
     assert f"port {port}" in ended.err
+
+
+async def test_one_page_of_metrics(tmp_path: Path, letta: FakeLetta, redis: RedisServer) -> None:
+    """Whoever is asked tells what all have counted, and nothing is lost when one is killed."""
+    async with serving(tmp_path, letta.url, redis) as gateway:
+        for worker in (1, 2, 2):
+            async with through(gateway, worker) as sdk:
+                await Talker(sdk, "Milo").say("Hi")
+        pages = [await counted(gateway) for _ in range(4)]
+        os.kill(gateway.pids[2], signal.SIGKILL)
+        assert await gateway.has_a_worker() == 2
+        pages.append(await counted(gateway))
+        async with through(gateway, 2) as sdk:
+            await Talker(sdk, "Milo").say("Hi")
+        last = await counted(gateway)
+
+    one = pages[0][1]
+    assert one > 0
+    assert pages == [{1: one, 2: 2 * one}] * 5
+    assert last == {1: one, 2: 3 * one}
+
+
+async def counted(gateway: Several) -> dict[int, float]:
+    """What a page says of each worker: the events that its `reasoning_mapper` was given."""
+    async with aiohttp.request("GET", f"{gateway.url}/metrics") as response:
+        page = await response.text()
+    (family,) = (
+        each
+        for each in text_string_to_metric_families(page)
+        if each.name == "letta_gateway_plugin_events_in"
+    )
+    return {
+        int(sample.labels["worker"]): sample.value
+        for sample in family.samples
+        if sample.labels["plugin"] == "reasoning_mapper"
+    }

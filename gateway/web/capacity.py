@@ -1,0 +1,89 @@
+"""How many requests there is room for. The others are turned away, and may come again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+from aiohttp import web
+
+from gateway.errors import Reject
+from gateway.metrics import Load
+from gateway.surfaces import openai_errors
+
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+# Whoever watches the gateway is answered then above all.
+ALWAYS = frozenset({"/health", "/ready", "/metrics"})
+
+RETRY_AFTER = "2"
+
+# How often it is told of in the log.
+TELL_SECONDS = 10.0
+
+
+class Full(Reject):
+    """There is no room. Nothing has reached Letta."""
+
+    code = "overloaded"
+
+    def __init__(self) -> None:
+        text = "The gateway is busy with as many requests as it can take. Try again in a moment."
+        super().__init__(503, self.code, text)
+
+    def response(self) -> web.Response:
+        """
+        The answer, which ends the connection.
+
+        At the next one the client may meet another worker, which has room.
+        """
+        content = openai_errors.body(self.message, self.type, self.code)
+        headers = {"Retry-After": RETRY_AFTER, "x-should-retry": "true"}
+        response = openai_errors.response(self.status, content, headers)
+        response.force_close()
+        return response
+
+
+@attrs.define
+class Capacity:
+    """Room for `most` requests at a time."""
+
+    most: int
+    load: Load
+    logger: Logger
+    _untold: int = attrs.field(init=False, default=0)
+    _told_at: float = attrs.field(init=False, default=float("-inf"))
+
+    @contextmanager
+    def room(self, path: str) -> Iterator[None]:
+        """
+        For a request, as long as it is being answered.
+
+        Raises:
+            Full: There is none.
+        """
+        if path in ALWAYS:
+            yield
+            return
+        if self.load.in_hand >= self.most:
+            self._turn_away()
+            raise Full
+        self.load.requests += 1
+        try:
+            yield
+        finally:
+            self.load.requests -= 1
+
+    def _turn_away(self) -> None:
+        self.load.turned_away += 1
+        self._untold += 1
+        now = time.monotonic()
+        if now - self._told_at >= TELL_SECONDS:
+            text = "requests turned away: {}, since {} are at work (server.max_requests)"
+            self.logger.warning(text, self._untold, self.load.in_hand)
+            self._told_at, self._untold = now, 0
