@@ -40,7 +40,7 @@ class Config:
     refresh_seconds: float = attrs.field(
         default=30.0,
         validator=ge(0),
-        metadata={"help": "age at which the list of agents is read anew"},
+        metadata={"help": "how often the list of agents is read; 0 reads it for each request"},
     )
     tags: list[str] = attrs.field(
         factory=list, metadata={"help": "serve only agents with one of these tags; all if empty"}
@@ -136,11 +136,17 @@ class AgentResolver(Plugin[Config]):
         self._checked_at = float("-inf")
         self._reading: asyncio.Future[None] | None = None
         self._services: Services
+        self._closed = False
 
     @asynccontextmanager
     async def lifespan(self, services: Services) -> AsyncIterator[None]:
         self._services = services
-        yield
+        if self.config.refresh_seconds:
+            services.clock.call_at(services.clock.now(), self._refresh)
+        try:
+            yield
+        finally:
+            self._closed = True
 
     async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
         catalogue = await self._known(at_most=1.0)
@@ -194,6 +200,13 @@ class AgentResolver(Plugin[Config]):
             await asyncio.shield(self._read())
         return self._catalogue
 
+    def _refresh(self) -> None:
+        """Read the list now and again, so that requests need not wait for it."""
+        if not self._closed:
+            seconds = max(self.config.refresh_seconds, MISS_SECONDS)
+            self._services.clock.call_at(self._now() + seconds, self._refresh)
+            self._read()
+
     def _read(self) -> asyncio.Future[None]:
         """The one listing that is under way; it is started if there is none."""
         if self._reading is None:
@@ -209,7 +222,9 @@ class AgentResolver(Plugin[Config]):
             self._catalogue, self._read_at = Catalogue.of(served, self.config), started
             done.set_result(None)
         except Exception as exc:  # noqa: BLE001  whoever waits is told
-            self._services.logger.warning("the list of agents could not be read: {}", exc)
+            # Without a list, whoever waits for one says so.
+            level = "DEBUG" if self._catalogue is None else "WARNING"
+            self._services.logger.log(level, "the list of agents could not be read: {}", exc)
             done.set_exception(exc)
             done.exception()  # and if nobody waits, the log says it
         finally:

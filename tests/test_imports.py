@@ -50,6 +50,8 @@ ORDER = (
         "gateway.config",
         "gateway.registry",
         "gateway.logs",
+        "gateway.door",
+        "gateway.collector",
     },
     {"gateway.web", "gateway.surfaces", "gateway.live"},
     {"gateway.pipelines", "gateway.assemble", "gateway.reload"},

@@ -68,6 +68,7 @@ class Scratch:
     calls: list[str] = attrs.field(init=False, factory=list)
     settings: Settings = attrs.field(init=False, default=NO_SETTINGS)
     _making: asyncio.Task[str] | None = attrs.field(init=False, default=None)
+    _made: str = attrs.field(init=False, default="")
     _found: str = attrs.field(init=False, default="")
     _answered: Sequence[Message] = attrs.field(init=False, default=())
     _lease: Lease | None = attrs.field(init=False, default=None)
@@ -80,7 +81,9 @@ class Scratch:
         )
         # The client may leave meanwhile: what is made all the same has to be deleted.
         self._making = asyncio.create_task(create)
-        return await asyncio.shield(self._making)
+        self._made = await asyncio.shield(self._making)
+        self._making = None
+        return self._made
 
     async def find(self, answered: Sequence[Message], *, wait: float, queue: int) -> str:
         """
@@ -124,7 +127,7 @@ class Scratch:
     async def settle(self) -> None:
         """The answer is whole: forget what was answered, remember what is called."""
         store = self.services.store
-        place = self._found or (await self._making if self._making else "")
+        place = self._found or self._made
         for message in self._answered:
             await store.take(self._key(message))
         for call_id in self.calls if self.ids else ():
@@ -171,7 +174,7 @@ class Scratch:
         return f"call/{self.caller}/{self.agent.id}/{digest}"
 
     def _delete_later(self) -> None:
-        if self._found:
-            self.services.spawn(delete(self.services, self._found))
+        if place := self._found or self._made:
+            self.services.spawn(delete(self.services, place))
         elif self._making is not None:
             self.services.spawn(unmake(self.services, self._making))

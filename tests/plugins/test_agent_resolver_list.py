@@ -162,3 +162,53 @@ async def test_letta_down_at_the_start() -> None:
         assert (await refusal(find(house, "Milo"))).status == 400
         rule.times = 0
         assert (await find(house, "Milo")).name == "Milo"
+
+
+async def test_read_before_anybody_asks() -> None:
+    """The list is there soon after the start, so that the first request does not wait for it."""
+    async with housed("Milo") as (letta, house):
+        await until(lambda: letta.requests)
+        await house.quiet()
+        letta.fail(Fault(status=400), path=LISTING)
+        assert (await find(house, "Milo")).name == "Milo"
+        assert listings(house) == 1
+
+
+async def test_read_while_nobody_asks() -> None:
+    """After a night without a request the list is as young as ever: nobody waits for it."""
+    clock = ManualClock()
+    async with housed("Milo", "Bo", clock=clock) as (letta, house):
+        await find(house, "Milo")
+        milo, bo = letta.agents.values()
+        milo.name, bo.name = "Bo", "Milo"
+        for _ in range(10):
+            clock.advance(30)
+            await house.quiet()
+        letta.fail(Fault(status=400), path=LISTING)
+        assert (await find(house, "Milo")).id == bo.id
+        assert listings(house) == 11
+
+
+async def test_read_for_each_request() -> None:
+    """With no time to keep it for, the list is read when it is asked for and not otherwise."""
+    clock = ManualClock()
+    async with housed("Milo", clock=clock, refresh_seconds=0) as (_, house):
+        for asked in range(3):
+            clock.advance(60)
+            await house.quiet()
+            assert listings(house) == asked
+            await find(house, "Milo")
+
+
+async def test_no_reading_after_the_end() -> None:
+    """A plugin that has been closed, by a reload for example, asks Letta for nothing."""
+    clock = ManualClock()
+    async with housed("Milo", clock=clock) as (letta, house):
+        await find(house, "Milo")
+        plugin = house.pipeline.steps[0].plugin
+        async with plugin.lifespan(plugin._services):
+            pass
+        letta.requests.clear()
+        clock.advance(60)
+        await house.quiet()
+        assert listings(house) == 0

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.call import Call
 from gateway.store.memory import MemoryStore
-from gateway.testing.fakeletta import FakeLetta
+from gateway.testing.fakeletta import FakeLetta, Fault
 from tests.plugins.client import (
     FAILS,
     Client,
@@ -139,6 +139,7 @@ async def test_one_request_at_a_time() -> None:
 async def test_queue_is_bounded() -> None:
     """Requests beyond the queue are refused, and not to be retried at once."""
     async with housed(queue=0) as house:
+        house.letta.fail(Fault(latency=0.5), path="/messages$", method="POST", times=1)
         first = asyncio.create_task(Client(house, "Old").say("one"))
         await until(lambda: house.store.done.count("lease"))
         reject = await refusal(Client(house, "Old").say("two"))

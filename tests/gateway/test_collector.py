@@ -1,0 +1,90 @@
+"""The garbage collector while the gateway serves."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import collector
+from gateway.letta.run import LettaRun
+from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.guard import Guarded
+from gateway.pipeline.reader import Reader
+from tests.gateway.played_letta import DONE, Refusal, ping, said, stop, text
+from tests.gateway.serving import USER, serving
+from tests.gateway.waiting import until
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+class Node:
+    """One that garbage is made of: it holds itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_there_is_stays() -> None:
+    """It is not looked at again, and what becomes garbage later is collected all the same."""
+    old = weakref.ref(Node())
+    assert old() is not None
+    collector.spare()
+    new = weakref.ref(Node())
+    gc.collect()
+    assert old() is not None
+    assert new() is None
+    assert gc.get_threshold()[::2] == (collector.NEW, collector.SELDOM)
+
+
+# What is made for each request, and holds all that belongs to it.
+KINDS = (Exchange, Guarded, LettaRun, Reader)
+
+
+def in_memory() -> set[str]:
+    return {type(each).__name__ for each in gc.get_objects() if isinstance(each, KINDS)}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_requests_leave_no_garbage(tmp_path: Path, *, stream: bool) -> None:
+    """What a request took is free at its end: nobody looks for it until much later."""
+    gc.collect()
+    body = {"model": "Milo", "stream": stream, "messages": USER}
+    async with serving(tmp_path, {"Milo": said("Hello")}) as served:
+        for _ in range(3):
+            async with served.post(body) as answer:
+                await answer.read()
+        await until(lambda: not in_memory())
+
+
+async def test_refused_requests_leave_no_garbage(tmp_path: Path) -> None:
+    """Nor does one that a plugin refuses, or Letta."""
+    gc.collect()
+    async with serving(tmp_path, {"Milo": [Refusal(500)]}) as served:
+        for model in ("Milo", "Nobody"):
+            async with served.post({"model": model, "messages": USER}) as answer:
+                assert answer.status != 200
+        await until(lambda: not in_memory())
+
+
+async def test_clients_that_leave_leave_no_garbage(tmp_path: Path) -> None:
+    """Nor does one whose client has not waited for the end."""
+    gc.collect()
+    body = {"model": "Milo", "stream": True, "messages": USER}
+    silent = [ping(), text("one "), asyncio.Event(), stop(), DONE]
+    async with serving(tmp_path, {"Milo": silent}) as served:
+        async with served.post(body) as answer:
+            await answer.content.readuntil(b"one ")
+        await until(lambda: not in_memory())
