@@ -9,13 +9,10 @@ python -m benchmarks --only NAME      one of them, beside the raw passthrough; L
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from collections.abc import Sequence
 
 from benchmarks import report
-from benchmarks.bench import CACHE
-from benchmarks.contender import Contender, Unavailable
+from benchmarks.contender import Contender
 from benchmarks.contenders.fastapi import FastApi
 from benchmarks.contenders.letta_openai import LettaOpenAi
 from benchmarks.contenders.letta_server import LettaServer
@@ -23,7 +20,7 @@ from benchmarks.contenders.litellm import LiteLlm
 from benchmarks.contenders.nginx import Nginx
 from benchmarks.contenders.ours import Ours
 from benchmarks.contenders.raw import Raw
-from benchmarks.run import Plan, run
+from benchmarks.run import Plan, run_or_exit
 
 
 CONTENDERS: Sequence[Contender] = (Raw(), Nginx(), Ours(), FastApi(), LiteLlm(), LettaOpenAi())
@@ -44,14 +41,10 @@ def main() -> None:
     told = parser.parse_args()
     chosen = QUICK if told.quick else CONTENDERS
     if told.only:
+        if not any(_named(each, told.only) for each in ALL):
+            parser.error(f"there is none of this name, but {', '.join(e.name for e in ALL)}")
         chosen = [each for each in ALL if each.name == Raw().name or _named(each, told.only)]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that contenders are ended
-    try:
-        results = run(chosen, QUICK_PLAN if told.quick else Plan(), CACHE, said)
-    except Unavailable as exc:
-        sys.exit(f"benchmarks: {exc}")
-    except KeyboardInterrupt:
-        sys.exit("benchmarks: stopped")
+    results = run_or_exit(chosen, QUICK_PLAN if told.quick else Plan())
     text = report.text(results, Raw().name)
     print(f"\n{text}")
     if not told.quick and not told.only:
@@ -60,11 +53,6 @@ def main() -> None:
 
 def _named(contender: Contender, parts: Sequence[str]) -> bool:
     return any(part.lower() in contender.name.lower() for part in parts)
-
-
-def said(line: str) -> None:
-    """Show it at once."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

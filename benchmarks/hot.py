@@ -1,6 +1,6 @@
 """The hot path in half a minute: the gateway against the raw passthrough, in turns.
 
-    python -m benchmarks.hot [--rounds 2] [--only burst,paced10,paced200,first,whole]
+    .venv/bin/python -m benchmarks.hot [--rounds 2] [--only burst,paced10,paced200,first,whole]
 
 For whoever changes something: it measures and writes nothing. Compare within one run only.
 """
@@ -8,16 +8,13 @@ For whoever changes something: it measures and writes nothing. Compare within on
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Sequence
 
-from benchmarks.__main__ import said
-from benchmarks.bench import CACHE
 from benchmarks.contenders.ours import Ours
 from benchmarks.contenders.raw import Raw
 from benchmarks.figures import FIGURES
 from benchmarks.results import Results
-from benchmarks.run import ONCE, ROUNDS, Plan, run
+from benchmarks.run import ONCE, ROUNDS, Plan, run_or_exit
 from benchmarks.table import number
 
 
@@ -50,11 +47,12 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SCENES), help=", ".join([*ROUNDS, *ONCE]))
     told = parser.parse_args()
     chosen = told.only.split(",")
+    if unknown := {*chosen} - {*ROUNDS, *ONCE, "fresh"}:
+        parser.error(f"there is no scene {', '.join(sorted(unknown))}")
     each_round = [scene for scene in chosen if scene in ROUNDS]
     once = [scene for scene in chosen if scene in ONCE]
     plan = Plan(told.rounds, int("fresh" in chosen), each_round, once)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that contenders are ended
-    results = run([Raw(), Ours()], plan, CACHE, said)
+    results = run_or_exit([Raw(), Ours()], plan)
     print("\n".join(lines(results, Raw().name, Ours().name)))
 
 

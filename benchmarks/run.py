@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import scenes
-from benchmarks.bench import Bench, bench
+from benchmarks.bench import CACHE, Bench, bench
 from benchmarks.contender import Contender, Place, Served, Unavailable
 from benchmarks.figures import FIGURES
 from benchmarks.native.load import Broken
@@ -158,6 +160,22 @@ class Run:
 
     def _tell(self, what: str) -> None:
         self.say(f"{time.monotonic() - self._began:5.0f} s  {what}")
+
+
+def run_or_exit(wanted: Sequence[Contender], plan: Plan) -> Results:
+    """As `run`, shown as it goes on; what keeps it from its end, Ctrl-C included, is one line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that contenders are ended
+    try:
+        return run(wanted, plan, CACHE, said)
+    except Unavailable as exc:
+        sys.exit(f"benchmarks: {exc}")
+    except KeyboardInterrupt:
+        sys.exit("benchmarks: stopped")
+
+
+def said(line: str) -> None:
+    """Show it at once."""
+    print(line, flush=True)
 
 
 def run(

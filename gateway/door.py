@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import resource
 import socket
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,15 +126,3 @@ class Door:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.listening)
         self._pause = loop.call_later(seconds, self._open)
-
-
-def allow_files(wanted: int, logger: Logger) -> None:
-    """Let this process and its children have so many files open, or as many as they may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    if unlimited != soft < wanted:
-        allowed = wanted if hard == unlimited else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            text = "only {} files may be open at a time, and as many requests as may come need {}"
-            logger.warning(text, allowed, wanted)

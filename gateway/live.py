@@ -17,8 +17,8 @@ import attrs
 
 from gateway.call import Call, Model
 from gateway.config import Config
+from gateway.counted import Load
 from gateway.errors import StartError
-from gateway.metrics import Load
 from gateway.pipeline import Answers
 from gateway.pipeline.exchange import Exchange
 from gateway.services import Context

@@ -17,8 +17,9 @@ from gateway import collector
 from gateway.addresses import shown
 from gateway.assemble import Gateway, assemble
 from gateway.config import Config
-from gateway.door import Door, Others, allow_files
+from gateway.door import Door, Others
 from gateway.errors import LettaError, StartError
+from gateway.files import allow_files, files_for
 from gateway.reload import Reloader, Source
 from gateway.web.running import RUNNING, Running
 
@@ -35,8 +36,6 @@ DRAIN_SECONDS = 30.0
 # Then, or at a second signal, they have this long to tell their clients.
 LAST_WORDS_SECONDS = 5.0
 
-# Files that are no connections of requests: the store's, the log, what Python has open.
-OTHER_FILES = 100
 
 # A header or request line longer than this is refused: no client needs one.
 LONGEST_LINE = 16 * 1024
@@ -170,11 +169,6 @@ def bind(host: str, port: int) -> socket.socket:
         raise StartError(f"Cannot listen on {host} port {port}. {advice}") from exc
     listening.setblocking(False)
     return listening
-
-
-def files_for(config: Config) -> int:
-    """How many files a process needs: clients may have connections that they do not use."""
-    return 2 * config.server.max_requests + config.letta.max_connections + OTHER_FILES
 
 
 def url_of(listening: socket.socket) -> str:

@@ -41,6 +41,7 @@ ORDER = (
     {"gateway.grammar", "gateway.services"},
     {"gateway.plugin"},
     {"gateway.pipeline", "gateway.background"},
+    {"gateway.counted"},
     {"gateway.metrics", "gateway.routing"},
     {"gateway.once"},
     {
@@ -51,6 +52,7 @@ ORDER = (
         "gateway.registry",
         "gateway.logs",
         "gateway.door",
+        "gateway.files",
         "gateway.collector",
     },
     {"gateway.web", "gateway.surfaces", "gateway.live"},

@@ -12,7 +12,8 @@ import httpx
 from aiohttp.http import HttpProcessingError
 
 
-FAILURES = (aiohttp.ClientError, HttpProcessingError)
+# With the last aiohttp says that the connection has been closed, by itself if need be.
+FAILURES = (aiohttp.ClientError, HttpProcessingError, RuntimeError)
 
 # Silence is looked for so often in the time that it may last.
 LOOKS = 4
@@ -44,7 +45,7 @@ class Body(httpx.AsyncByteStream):
     """
     The bytes as they are on the wire, but for the marks of chunks.
 
-    Silence of `seconds` while somebody waits is a failure. aiohttp's own limit would set a
+    Silence of `seconds`, or a quarter more, while somebody waits is a failure. aiohttp's own limit would set a
     timer anew at each read, which costs a tenth of the read; it holds for the headers alone.
     """
 
@@ -56,12 +57,14 @@ class Body(httpx.AsyncByteStream):
     _seen: int = attrs.field(init=False, default=0)
     _looks: int = attrs.field(init=False, default=0)
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
+    _protocol: Any = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         connection = self.response.connection
         if connection is None or connection.protocol is None:
             return  # it has all come
-        connection.protocol.read_timeout = None
+        self._protocol = connection.protocol
+        self._protocol.read_timeout = None
         connection.protocol.start_timeout()  # which stops the one that runs
         if self.seconds is not None:
             self._look_later(self.seconds)
@@ -105,12 +108,20 @@ class Body(httpx.AsyncByteStream):
         content.set_exception(failure)
         return came
 
+    def _lost(self) -> bool:
+        """Whether the connection is closed and nobody was told: at what aiohttp cannot read."""
+        content = self.response.content
+        told = content.is_eof() or content.exception() is not None
+        return not (told or self._protocol.connected)
+
     def _look_later(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(seconds / LOOKS, self._look, seconds)
 
     def _look(self, seconds: float) -> None:
         content = self.response.content
+        if self._lost():
+            content.set_exception(aiohttp.ClientPayloadError("what came was no chunk"))
         silent = self._waits and content.total_bytes == self._seen
         self._looks = self._looks + 1 if silent else 0
         self._seen = content.total_bytes

@@ -28,6 +28,9 @@ from gateway.letta.transport import BODY
 # Nothing follows `[DONE]`, and the answer does not wait for a connection that stays open.
 REST_SECONDS = 0.5
 
+# No message is as long, and what has no end is not waited for.
+LONGEST = 64 * 1024 * 1024
+
 
 class BrokenFrame(ValueError):
     """A `data:` line that is not a JSON object."""
@@ -60,7 +63,9 @@ class FrameReader:
     parse: Callable[[bytes], Any] = read_object
     done: bool = attrs.field(init=False, default=False)
     broken: BrokenFrame | None = attrs.field(init=False, default=None)
-    _rest: bytes = attrs.field(init=False, default=b"")
+    _rest: list[bytes] = attrs.field(init=False, factory=list)
+    _last: bytes = attrs.field(init=False, default=b"")
+    _size: int = attrs.field(init=False, default=0)
 
     @property
     def over(self) -> bool:
@@ -69,9 +74,13 @@ class FrameReader:
 
     def feed(self, chunk: bytes) -> list[Any]:
         """The frames that `chunk` completes."""
-        whole, end, self._rest = (self._rest + chunk).rpartition(b"\n\n")
+        seen = self._last + chunk
+        if b"\n\n" not in seen and b"\n\r\n" not in seen:
+            return self._waiting(chunk, seen)
+        whole, end, rest = b"".join((*self._rest, chunk)).rpartition(b"\n\n")
         if not end:
-            return self._unended()
+            return self._with_returns(rest)
+        self._keep(rest)
         # As Letta writes them, there is nothing before the first and nothing odd between two.
         before, *blocks = (b"\n\n" + whole).split(b"\n\ndata: ")
         frames: list[Any] = self._odd(before) if before else []
@@ -84,13 +93,25 @@ class FrameReader:
                 frames += self._odd(b"data: " + block)
         return frames
 
-    def _unended(self) -> list[Any]:
-        """There is no blank line, unless lines end in CR LF."""
-        whole, end, rest = self._rest.rpartition(b"\n\r\n")
-        if not end:
-            return []
-        self._rest = rest
+    def _waiting(self, chunk: bytes, seen: bytes) -> list[Any]:
+        """No frame ends here. A long one comes in many pieces, which are joined but once."""
+        self._rest.append(chunk)
+        self._last = seen[-2:]
+        self._size += len(chunk)
+        if self._size > LONGEST:
+            self.broken = BrokenFrame(f"A frame is longer than {LONGEST} bytes.")
+        return []
+
+    def _with_returns(self, rest: bytes) -> list[Any]:
+        """Lines end in CR LF."""
+        whole, _, rest = rest.rpartition(b"\n\r\n")
+        self._keep(rest)
         return self._odd(whole)
+
+    def _keep(self, rest: bytes) -> None:
+        """The beginning of the next frame."""
+        self._rest = [rest] if rest else []
+        self._last, self._size = rest[-2:], len(rest)
 
     def _odd(self, blocks: bytes) -> list[Frame]:
         """What may be in an event stream: comments, other fields, several lines of data."""

@@ -84,6 +84,7 @@ class LettaRun:
     _cancelled: bool = attrs.field(init=False, default=False)
     _sent: bool = attrs.field(init=False, default=False)
     _over: bool = attrs.field(init=False, default=False)
+    _told: bool = attrs.field(init=False, default=False)
     _restorer: Restorer | None = attrs.field(init=False, default=None)
     _stream: FrameStream | None = attrs.field(init=False, default=None)
 
@@ -152,13 +153,15 @@ class LettaRun:
             self._known.set()
 
     async def _cancel_run(self) -> None:
-        if self.run_id is None or self.call.agent is None:
+        if self.run_id is None or self.call.agent is None or self._told:
             return
+        self._told = True
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
                 cancel = self.client.agents.messages.cancel
                 await cancel(self.call.agent.id, run_ids=[self.run_id])
         except (TimeoutError, APIConnectionError, APIStatusError) as exc:
+            self._told = False
             self.logger.warning("run {} could not be cancelled: {}", self.run_id, exc)
 
     async def _frames(self) -> AsyncGenerator[list[Piece | Frame], None]:

@@ -70,7 +70,10 @@ class Client(AsyncLetta):
             response: httpx.Response = await http.sender.send(sending)
             if response.is_success:
                 return response
-            await response.aread()
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
         except httpx.TimeoutException as exc:
             raise APITimeoutError(self._request(method, path)) from exc
         except httpx.HTTPError as exc:

@@ -1,5 +1,5 @@
-"""How letta-client's requests reach Letta: through aiohttp, which reads a stream at a third of
-the cost of httpx's own transport.
+"""How letta-client's requests reach Letta: through aiohttp, which reads a stream at a fraction of
+what it costs with httpx's own transport.
 
 What goes wrong comes out as httpx's exceptions, which letta-client knows. Those that say that
 nothing was sent are given with care: what was not sent may be sent again.
@@ -186,7 +186,7 @@ def proxy_of(address: str) -> str | None:
     if not proxy:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        kind = proxy.partition("://")[0]
+    kind = proxy.partition("://")[0]
+    if kind.lower() not in {"http", "https"}:
         raise StartError(f"The environment names a {kind} proxy for {address}; it must be http.")
     return proxy

@@ -27,7 +27,7 @@ def path_of(agent: Agent, conversation: Conversation) -> str:
     """
     if conversation.id == "default":
         return f"/v1/agents/{quote(agent.id, safe='')}/messages"
-    return f"/v1/conversations/{conversation.id}/messages"
+    return f"/v1/conversations/{quote(conversation.id, safe='')}/messages"
 
 
 def bodies_of(call: Call, agent: Agent) -> Sequence[Mapping[str, Any]]:

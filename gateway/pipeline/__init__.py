@@ -3,7 +3,7 @@
 pipeline   the steps of a YAML list, and the way in
 exchange   one request, until everything is put away
 asked      Letta's answer to it, asked once more if a turn wants that
-reader     the one task that reads it
+reader     its batches as they come; a read that waits can be left
 chain      the turns as one: events rise through them
 guard      isolation around each turn      watch   how long a plugin takes, what it starts
 order      what each may emit              wrapped a plugin that takes the flow itself

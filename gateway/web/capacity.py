@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 from aiohttp import web
 
+from gateway.counted import Load
 from gateway.errors import Reject
-from gateway.metrics import Load
 from gateway.surfaces import openai_errors
 
 
@@ -23,7 +23,7 @@ ALWAYS = frozenset({"/health", "/ready", "/metrics"})
 
 RETRY_AFTER = "2"
 
-# How often it is told of in the log.
+# It is told of in the log no oftener than this.
 TELL_SECONDS = 10.0
 
 
@@ -56,7 +56,6 @@ class Capacity:
     most: int
     load: Load
     logger: Logger
-    _untold: int = attrs.field(init=False, default=0)
     _told_at: float = attrs.field(init=False, default=float("-inf"))
 
     @contextmanager
@@ -81,9 +80,8 @@ class Capacity:
 
     def _turn_away(self) -> None:
         self.load.turned_away += 1
-        self._untold += 1
         now = time.monotonic()
         if now - self._told_at >= TELL_SECONDS:
-            text = "requests turned away: {}, since {} are at work (server.max_requests)"
-            self.logger.warning(text, self._untold, self.load.in_hand)
-            self._told_at, self._untold = now, 0
+            text = "requests are turned away: {} are at work (server.max_requests); /metrics counts"
+            self.logger.warning(text, self.load.in_hand)
+            self._told_at = now

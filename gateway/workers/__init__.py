@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from gateway import collector
 from gateway.config import Config
-from gateway.door import allow_files
+from gateway.files import allow_files, files_for
 from gateway.reload import Source
-from gateway.serve import bind, files_for, url_of
+from gateway.serve import bind, url_of
 from gateway.workers.crew import Crew
 
 

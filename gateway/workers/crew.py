@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gateway.config import Config
+from gateway.counted import bury
 from gateway.errors import StartError
-from gateway.metrics import bury
 from gateway.reload import LOOK_SECONDS, Source, Stamp
 from gateway.serve import SIGNALS
 from gateway.workers.board import AWAY, Board

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import aiohttp
 import attrs
@@ -14,10 +13,11 @@ import loguru
 import pytest
 from aiohttp import web
 
-from gateway.door import Door, allow_files
+from gateway.door import Door
 from gateway.serve import bind, url_of
 from gateway.workers.board import Board
 from gateway.workers.worker import Others
+from tests.gateway.test_files import most_files
 from tests.gateway.waiting import until
 
 
@@ -54,17 +54,6 @@ async def house(others: Others | None = None) -> AsyncIterator[House]:
         yield House(url, server)
     server.pre_shutdown()
     await server.shutdown(0.1)
-
-
-@contextmanager
-def most_files(number: int) -> Iterator[None]:
-    """No further files beyond this number; those that are open stay open."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture(name="log")
@@ -120,21 +109,3 @@ async def test_no_files_are_left(log: list[str]) -> None:
         await until(lambda: len(inside.server.connections) == 2)
         first.close()
         second.close()
-
-
-class TestAllowFiles:
-    def test_as_many_as_wanted(self) -> None:
-        """A low limit is raised, a higher one stays as it is."""
-        with most_files(256):
-            allow_files(300, loguru.logger)
-            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
-            allow_files(200, loguru.logger)
-            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
-
-    def test_more_than_there_may_be(self, log: list[str]) -> None:
-        """As many as there may be are allowed, and the log says that they are too few."""
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        with most_files(256):
-            allow_files(hard + 1, loguru.logger)
-            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
-        assert f"only {hard} files" in log[0]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.counted import bury
 from gateway.events import Event, TextDelta
-from gateway.metrics import Metrics, bury
+from gateway.metrics import Metrics
 from gateway.plugin import Context, NoConfig, Plugin, Turn
 from gateway.workers.board import Board
 from tests.gateway.played_letta import said

@@ -130,6 +130,28 @@ class TestFailures:
             with pytest.raises(httpx.TransportError):
                 await read.read()
 
+    async def test_a_chunk_that_is_none_while_it_is_waited_for(self, server):
+        """aiohttp closes the connection and wakes nobody: it is seen soon, and is a failure."""
+        more = asyncio.Event()
+
+        async def answer(request):
+            head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            request.transport.write(head + b"1\r\nx\r\n")
+            await more.wait()
+            request.transport.write(b"1\r\nmore than one\r\n")
+            return await play(asyncio.Event())(request)
+
+        server.on("POST", "/messages", answer)
+        async with body(server, read_seconds=SOON) as read:
+            assert await read.read() == b"x"
+            reading = asyncio.create_task(read.read())
+            await asyncio.sleep(0)
+            more.set()
+            with pytest.raises(httpx.RemoteProtocolError):
+                while True:  # what is no chunk may begin like one
+                    assert await reading
+                    reading = asyncio.create_task(read.read())
+
     async def test_reading_what_is_closed(self, server):
         """It fails, and does not wait for ever."""
         server.on("POST", "/messages", play(PING, asyncio.Event()))

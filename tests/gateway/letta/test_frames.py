@@ -109,6 +109,20 @@ class TestFrameReader:
         """Half a frame is no frame."""
         assert read([FRAME + b'data: {"message_type":"stop_reason"}\n']) == [PING]
 
+    def test_a_frame_in_many_pieces(self):
+        """It is put together at its end."""
+        reader = FrameReader()
+        frame = b'data: {"a": "' + b"x" * 1000 + b'"}\n\n'
+        pieces = [frame[i : i + 7] for i in range(0, len(frame), 7)]
+        assert [each for piece in pieces for each in reader.feed(piece)] == [{"a": "x" * 1000}]
+
+    def test_a_frame_without_an_end(self, monkeypatch):
+        """It is not kept for ever."""
+        monkeypatch.setattr("gateway.letta.frames.LONGEST", 100)
+        reader = FrameReader()
+        assert [reader.feed(b"data: " + b"x" * 50) for _ in range(2)] == [[], []]
+        assert reader.broken is not None
+
     def test_nothing_follows_done(self):
         """What stands behind `[DONE]` is not read, in the same chunk or later."""
         reader = FrameReader()

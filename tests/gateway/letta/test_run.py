@@ -294,6 +294,17 @@ class TestCancel:
         rest = [event async for batch in batches for event in batch]
         assert [(error.code, error.rolled_back) for error in rest] == [("run_cancelled", True)]
 
+    async def test_the_stream_breaks_after_it(self, server, letta):
+        """Once is enough."""
+        server.on("POST", "/messages", play(PING + TEXT, server.cancelled, Drop()))
+        run = letta.ask(CALL)
+        batches = aiter(run)
+        await anext(batches)
+        await run.cancel()
+        rest = [event async for batch in batches for event in batch]
+        assert [type(event) for event in rest] == [Error]
+        assert len(server.sent("POST", "/cancel")) == 1
+
     async def test_before_the_run_id_is_known(self, server, letta):
         """It waits for the first ping: without an id Letta cancels somebody else's run."""
         ping = asyncio.Event()

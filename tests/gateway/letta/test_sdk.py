@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 from letta_client import APIConnectionError, APITimeoutError, BadRequestError, NotFoundError
 
 from tests.gateway.letta.loopback import SOON, Drop, Loopback, connected, loopback, play, reply
@@ -95,3 +96,40 @@ class TestFailures:
             with pytest.raises(APIConnectionError):
                 await letta.client.ask("POST", "/v1/x", {})
         assert len(server.asked) == 1
+
+    async def test_an_error_that_cannot_be_read(self, server):
+        """The next request has its connection."""
+
+        async def odd(request: web.Request) -> web.Response:
+            headers = {"Content-Encoding": "gzip"}
+            return web.Response(status=502, body=b"not packed at all", headers=headers)
+
+        server.on("POST", "/v1/odd", odd)
+        server.on("POST", "/v1/x", reply({}))
+        async with connected(server.url, max_connections=1) as letta, asyncio.timeout(20):
+            with pytest.raises(APIConnectionError):
+                await letta.client.ask("POST", "/v1/odd", {})
+            assert (await letta.client.ask("POST", "/v1/x", {})).status_code == 200
+
+    async def test_left_while_an_error_is_read(self, server):
+        """The next request has its connection, too."""
+        begun = asyncio.Event()
+
+        async def slow(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(status=502)
+            await response.prepare(request)
+            await response.write(b"half")
+            begun.set()
+            await asyncio.Event().wait()
+            return response
+
+        server.on("POST", "/v1/slow", slow)
+        server.on("POST", "/v1/x", reply({}))
+        async with connected(server.url, max_connections=1) as letta, asyncio.timeout(20):
+            asking = asyncio.create_task(letta.client.ask("POST", "/v1/slow", {}))
+            await begun.wait()
+            for _ in range(3):  # the head is read, the rest is waited for
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            assert (await letta.client.ask("POST", "/v1/x", {})).status_code == 200

@@ -13,9 +13,9 @@ import loguru
 import pytest
 from aiohttp import web
 
+from gateway.counted import Load
 from gateway.errors import StoreError
 from gateway.live import Generation
-from gateway.metrics import Load
 from gateway.services import LoopClock
 from gateway.web.access import Access
 from gateway.web.capacity import Capacity
