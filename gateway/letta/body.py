@@ -45,8 +45,9 @@ class Body(httpx.AsyncByteStream):
     """
     The bytes as they are on the wire, but for the marks of chunks.
 
-    Silence of `seconds`, or a quarter more, while somebody waits is a failure. aiohttp's own limit would set a
-    timer anew at each read, which costs a tenth of the read; it holds for the headers alone.
+    Silence of `seconds`, or a quarter more, while somebody waits is a failure. aiohttp's own
+    limit would set a timer anew at each read, which costs a tenth of the read; it holds for the
+    headers alone.
     """
 
     response: aiohttp.ClientResponse
