@@ -24,7 +24,7 @@ test: $(VENV)/test.stamp packages
 packages:
 	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm build-essential=cc nginx-light=nginx
 
-# The gateway beside others, in ten minutes; writes benchmarks/RESULTS.md. See benchmarks/README.md.
+# The gateway beside others, in a quarter of an hour; writes benchmarks/RESULTS.md. See benchmarks/README.md.
 # `make bench ARGS="--only LiteLLM"` runs one of them.
 bench: $(VENV)/test.stamp
 	@sh scripts/test-packages.sh build-essential=cc

@@ -1,6 +1,6 @@
 """The gateway beside others, measured.
 
-python -m benchmarks                  all contenders, ten minutes; writes RESULTS.md
+python -m benchmarks                  all contenders, a quarter of an hour; writes RESULTS.md
 python -m benchmarks --quick          one minute, those that need no installation
 python -m benchmarks --only NAME      one of them, beside the raw passthrough; Letta 0.16's own
                                       endpoint only so: it takes minutes by itself

@@ -12,7 +12,8 @@ from letta_client import Letta
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds; only a test that fails waits for so long
+# Seconds; only a test that fails waits for so long. Letta itself may wait for its database for 60.
+PATIENCE = 150.0
 ROLES = {"user_message": "user", "assistant_message": "assistant", "system_message": "system"}
 
 
