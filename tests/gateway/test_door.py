@@ -17,6 +17,7 @@ from gateway.door import Door
 from gateway.serve import bind, url_of
 from gateway.workers.board import Board
 from gateway.workers.worker import Others
+from tests.gateway.lane import logged
 from tests.gateway.test_files import most_files
 from tests.gateway.waiting import until
 
@@ -58,10 +59,8 @@ async def house(others: Others | None = None) -> AsyncIterator[House]:
 
 @pytest.fixture(name="log")
 def _log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = loguru.logger.add(lambda line: lines.append(str(line)), format="{message}")
-    yield lines
-    loguru.logger.remove(handler)
+    with logged() as lines:
+        yield lines
 
 
 async def test_many_at_once() -> None:

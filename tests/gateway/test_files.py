@@ -10,6 +10,7 @@ import loguru
 import pytest
 
 from gateway.files import allow_files
+from tests.gateway.lane import logged
 
 
 @contextmanager
@@ -25,10 +26,8 @@ def most_files(number: int) -> Iterator[None]:
 
 @pytest.fixture(name="log")
 def _log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = loguru.logger.add(lambda line: lines.append(str(line)), format="{message}")
-    yield lines
-    loguru.logger.remove(handler)
+    with logged() as lines:
+        yield lines
 
 
 def test_as_many_as_wanted() -> None:

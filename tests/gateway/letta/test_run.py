@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 
 import attrs
 import pytest
@@ -11,11 +10,11 @@ from aiohttp import web
 from gateway.call import Agent, Call, Conversation, Message, Text, Tool
 from gateway.events import Error, Event, Finish, Ping, TextDelta
 from gateway.letta import failures
-from gateway.letta.client import LettaAPI
 from gateway.letta.run import LettaRun
 from gateway.testing.fakeletta import FakeLetta, ServerTool
 from gateway.testing.kit import assert_grammar
 from tests.gateway.lane import logged
+from tests.gateway.letta.conftest import AGENT, CALL
 from tests.gateway.letta.decoding import STREAMS, bytewise, decoded, tools_of
 from tests.gateway.letta.loopback import (
     CANCELLED,
@@ -28,35 +27,13 @@ from tests.gateway.letta.loopback import (
     Drop,
     Loopback,
     connected,
-    loopback,
     play,
     reply,
     sse,
 )
 
 
-AGENT = Agent("agent-1", "Milo")
-CALL = Call(
-    "Milo",
-    (),
-    agent=AGENT,
-    conversation=Conversation("conv-1"),
-    input=(Message("user", (Text("Hello"),)),),
-)
 MESSAGES = "/v1/conversations/conv-1/messages"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as made:
-        made.on("POST", "/cancel", reply({RUN_ID: "cancelled"}))
-        yield made
-
-
-@pytest.fixture
-async def letta(server) -> AsyncIterator[LettaAPI]:
-    async with connected(server.url) as made:
-        yield made
 
 
 async def read(run: LettaRun) -> list[Event]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import attrs
-import pytest
 
-from gateway.call import Agent, Call, Conversation, Message, Text, Tool
+from gateway.call import Agent, Tool
 from gateway.events import Event, Finish, Ping, TextDelta
 from gateway.letta import failures
-from gateway.letta.client import LettaAPI
 from gateway.letta.run import LettaRun
 from gateway.pipeline.reader import Reader
 from gateway.services import LoopClock
 from gateway.testing.kit import assert_grammar
 from tests.gateway.lane import until
+from tests.gateway.letta.conftest import CALL
 from tests.gateway.letta.decoding import STREAMS, bytewise, decoded, tools_of
 from tests.gateway.letta.loopback import (
     CANCELLED,
@@ -29,36 +28,13 @@ from tests.gateway.letta.loopback import (
     STOP,
     TEXT,
     Drop,
-    Loopback,
     connected,
-    loopback,
     play,
     reply,
 )
 
 
-AGENT = Agent("agent-1", "Milo")
-CALL = Call(
-    "Milo",
-    (),
-    agent=AGENT,
-    conversation=Conversation("conv-1"),
-    input=(Message("user", (Text("Hello"),)),),
-)
 HI = TextDelta("Hi", "message-1")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as made:
-        made.on("POST", "/cancel", reply({RUN_ID: "cancelled"}))
-        yield made
-
-
-@pytest.fixture
-async def letta(server) -> AsyncIterator[LettaAPI]:
-    async with connected(server.url) as made:
-        yield made
 
 
 def reader_of(run: LettaRun) -> Reader:

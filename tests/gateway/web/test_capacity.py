@@ -13,6 +13,7 @@ import pytest
 from gateway.counted import Load
 from gateway.web import capacity
 from gateway.web.capacity import Capacity, Full
+from tests.gateway.lane import logged
 from tests.gateway.played_letta import DONE, Script, ping, said, stop, text
 from tests.gateway.serving import USER, Served, serving
 from tests.gateway.waiting import until_it_says
@@ -27,10 +28,8 @@ MANY = 150
 
 @pytest.fixture(name="log")
 def _log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = loguru.logger.add(lambda line: lines.append(str(line)), level="INFO")
-    yield lines
-    loguru.logger.remove(handler)
+    with logged("INFO") as lines:
+        yield lines
 
 
 def waiting(gate: asyncio.Event) -> Script:
