@@ -158,5 +158,8 @@ Ending: TypeAlias = Finish | Error
 EVENTS = frozenset(get_args(Event))
 """All classes of events, for checks at run time."""
 
+PIECES: frozenset[type[Event]] = frozenset((TextDelta, ReasoningDelta, Status, Ping))
+"""The classes that any number of which may come in any order: nearly all of an answer."""
+
 ENDINGS = (Finish, Error)
 """The classes that end a stream, for `isinstance`."""

@@ -87,6 +87,12 @@ class Turn:
     idle: bool = False
     """Set it in `prepare` where there is nothing to do: no event comes by then, at no cost."""
 
+    passes: frozenset[type[Event]] = frozenset()
+    """
+    Of `gateway.events.PIECES`, the kinds that `feed` only passes on. Where nothing else has come,
+    it is not asked, and they go by it at no cost. Not while they would overtake what is held.
+    """
+
     async def prepare(self, call: Call) -> Call:
         """
         Look at the request before Letta is asked; hand on a changed copy if need be.

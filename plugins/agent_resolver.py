@@ -15,7 +15,7 @@ from typing import Literal, NoReturn
 import attrs
 from attrs.validators import ge
 
-from gateway.events import Error, Event
+from gateway.events import PIECES, Error, Event
 from gateway.plugin import Agent, Call, Context, Model, Plugin, Reject, Services, Turn
 
 
@@ -254,7 +254,7 @@ class AgentTurn(Turn):
         return attrs.evolve(call, agent=agent, streaming=streaming)
 
     def feed(self, event: Event) -> Iterable[Event]:
-        self._asked = True
+        self._asked, self.passes = True, PIECES  # these tell nothing more
         if isinstance(event, Error) and event.code == "model_not_found" and self._agent:
             self.plugin.forget(self._agent)
         return (event,)

@@ -17,7 +17,7 @@ from typing import Literal
 import attrs
 from attrs.validators import ge, gt
 
-from gateway.events import Error, Event, Finish, TextDelta, ToolCallStart
+from gateway.events import PIECES, Error, Event, Finish, TextDelta, ToolCallStart
 from gateway.plugin import Agent, Call, Context, Plugin, Services, Turn
 from plugins.conversations import older_agents, transcript
 from plugins.conversations.chat import Chat, follow_up
@@ -128,6 +128,7 @@ class ConversationTurn(Turn):
     config: Config
     services: Services
     caller: str
+    passes = PIECES
     _chat: Chat | None = None
     _scratch: Scratch | None = None
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from gateway.events import Event, Ping, ReasoningDelta, TextDelta
+from gateway.events import PIECES, Event, Ping, ReasoningDelta, TextDelta
 from gateway.plugin import Call, Clock, Context, Plugin, Services, Turn
 from plugins.newlines.mend import Mender, Verdict
 from plugins.newlines.unescape import Unescape
@@ -85,6 +85,7 @@ class Repair(Turn):
 
     async def prepare(self, call: Call) -> Call:
         self._exact = call.escaped
+        self.passes = self._passing()
         return call
 
     def feed(self, event: Event) -> Iterable[Event]:
@@ -118,6 +119,8 @@ class Repair(Turn):
         reader = self._reader
         waited, undone = reader.held, reader.undone
         text = reader.feed(event.text)
+        if waited or reader.held:
+            self.passes = self._passing()
         if not reader.held:
             self._due = None
             if text is event.text:  # as nearly always
@@ -130,7 +133,13 @@ class Repair(Turn):
             return (*before, event)
         return (*before, attrs.evolve(event, text=text)) if text else before
 
+    def _passing(self) -> frozenset[type[Event]]:
+        """What is no part of the texts, and does not end one of which something is held."""
+        read = {TextDelta, ReasoningDelta} if self._exact else {TextDelta}
+        return PIECES - read if not self._reader.held else frozenset({Ping})
+
     def _let_out(self, text: str, undone: int) -> Iterable[Event]:
         self._due = None
+        self.passes = self._passing()
         self.plugin.counts.repaired += self._reader.undone - undone
         return (self._kind(text, self._message),) if self._message is not None and text else ()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from gateway.events import Event, Ping, ReasoningDelta, Status, TextDelta
+from gateway.events import PIECES, Event, Ping, ReasoningDelta, Status, TextDelta
 from gateway.plugin import Call, Context, Plugin, Turn
 
 
@@ -69,6 +69,8 @@ class ReasoningTurn(Turn):
 @attrs.define
 class FieldTurn(ReasoningTurn):
     """Reasoning in fields of the delta, or dropped when there are none."""
+
+    passes = PIECES - {ReasoningDelta}
 
     async def prepare(self, call: Call) -> Call:
         return attrs.evolve(call, reply=attrs.evolve(call.reply, reasoning=tuple(self.config.into)))

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, nullcontext
 import attrs
 from attrs.validators import ge, gt
 
-from gateway.events import Error, Event, Finish, ToolArgsDelta, ToolCallStart
+from gateway.events import PIECES, Error, Event, Finish, ToolArgsDelta, ToolCallStart
 from gateway.plugin import (
     Call,
     Context,
@@ -104,6 +104,7 @@ class BridgeTurn(Turn):
     caller: str
     ttl: float
     ways: Ways
+    passes = PIECES
     _way: Way | None = None
     _place: str = ""
     _names: Names = attrs.Factory(Names)

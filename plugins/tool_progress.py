@@ -15,7 +15,15 @@ from typing import Literal, TypeAlias
 import attrs
 from attrs.validators import deep_iterable, gt, min_len
 
-from gateway.events import Event, Status, TextDelta, ToolArgsDelta, ToolCallStart, ToolResult
+from gateway.events import (
+    PIECES,
+    Event,
+    Status,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    ToolResult,
+)
 from gateway.plugin import Call, Context, Plugin, Turn
 from plugins.progress.history import History, shown_id
 
@@ -107,6 +115,7 @@ class ProgressTurn(Turn):
     async def prepare(self, call: Call) -> Call:
         self._way = self._chosen(call)
         self.idle = self._way == "nothing"
+        self.passes = PIECES - {Status}
         reply = attrs.evolve(call.reply, open_webui=FRAMES.get(self._way, ()))
         return attrs.evolve(call, messages=self.history.cleaned(call.messages), reply=reply)
 

@@ -64,6 +64,8 @@ class Chain:
             for turn in turns:
                 if not batch:
                     break
+                if turn.lets_by(batch):
+                    continue
                 AT_WORK.worker = turn.worker
                 batch = turn.feed(batch)
                 # One look at the clock for each turn: more would take longer than most do.

@@ -22,6 +22,7 @@ from gateway.call import Call
 from gateway.errors import GatewayError, Reject
 from gateway.events import (
     ENDINGS,
+    PIECES,
     Ending,
     Error,
     Event,
@@ -51,6 +52,8 @@ class Guarded:
     worker: Worker = attrs.field(init=False)
     _order: Order = attrs.field(init=False, factory=Order)
     _flushed: bool = attrs.field(init=False, default=False)
+    _told: object = attrs.field(init=False, default=Turn.passes)
+    _passes: frozenset[type[Event]] = attrs.field(init=False, default=frozenset())
 
     def __attrs_post_init__(self) -> None:
         self.timed = type(self.turn).due is not Turn.due
@@ -120,6 +123,20 @@ class Guarded:
         self.tally.events_in += len(batch)
         self.tally.events_out += len(out)
         return out
+
+    def lets_by(self, batch: Sequence[Event]) -> bool:
+        """Whether a batch goes by the turn."""
+        passes = self.turn.passes
+        if passes is not self._told:
+            self._told, self._passes = passes, self._passing(passes)
+        return bool(self._passes) and self._passes.issuperset(map(type, batch))
+
+    def _passing(self, told: object) -> frozenset[type[Event]]:
+        try:
+            return PIECES.intersection(told)  # type: ignore[arg-type]
+        except TypeError as exc:
+            self.note(exc)
+            return frozenset()
 
     def took(self, seconds: float) -> None:
         """A step of the turn has taken so long."""

@@ -140,7 +140,7 @@ def fed(turn: Turn, events: Iterable[Event]) -> list[Event]:
     """
     What a prepared turn makes of `events`; it is flushed before usage or the ending.
 
-    No event comes by an idle one.
+    No event comes by an idle one. Of what it `passes` it has to give back each as it is.
     """
     if turn.idle:
         return list(events)
@@ -150,8 +150,16 @@ def fed(turn: Turn, events: Iterable[Event]) -> list[Event]:
         if isinstance(event, Usage | Finish | Error) and not flushed:
             out += turn.flush()
             flushed = True
-        out += turn.feed(event)
+        out += _fed(turn, event)
     return out if flushed else [*out, *turn.flush()]
+
+
+def _fed(turn: Turn, event: Event) -> Sequence[Event]:
+    passes, out = type(event) in turn.passes, list(turn.feed(event))
+    if passes and out != [event]:
+        kind = type(event).__name__
+        raise AssertionError(f"the turn's `passes` names {kind}, but feed() gives {out}")
+    return out
 
 
 def merged(events: Iterable[Event]) -> list[Event]:

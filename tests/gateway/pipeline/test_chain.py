@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.events import Event, Finish, Ping, ReasoningDelta, TextDelta, ToolCallStart, Usage
+from gateway.events import (
+    Event,
+    Finish,
+    Ping,
+    ReasoningDelta,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    Usage,
+)
 from gateway.pipeline.chain import Chain
 from gateway.plugin import Turn
 from gateway.testing.kit import ManualClock, assert_grammar
@@ -32,6 +41,18 @@ def chain(*turns: Turn, bypass: bool = False) -> Chain:
 
 def fed(made: Chain, events: Iterable[Event]) -> list[Event]:
     return [out for event in events for out in made.feed([event])]
+
+
+@attrs.define
+class Passing(Marking):
+    """Has nothing to do with texts, and notes what it is asked about."""
+
+    passes = frozenset({TextDelta, Ping})
+    fed: list[Event] = attrs.field(factory=list)
+
+    def feed(self, event):
+        self.fed.append(event)
+        return [event]
 
 
 @attrs.define
@@ -68,6 +89,51 @@ class TestFeed:
         idle = Marking("2")
         idle.idle = True
         assert fed(chain(Marking("1"), idle), [text("a"), Finish()]) == [text("a1"), Finish()]
+
+
+class TestWhatPasses:
+    def test_it_goes_by(self):
+        """The turn is not asked where nothing else has come, and nothing is counted."""
+        passing = Passing("^")
+        made = chain(Marking("1"), passing, Marking("2"))
+        assert made.feed([Ping(), text("a")]) == [Ping(), text("a21")]
+        assert passing.fed == []
+        assert made.turns[1].tally.events_in == 0
+
+    def test_with_something_else(self):
+        """It is asked about all that came together, so that nothing overtakes anything."""
+        passing = Passing("^")
+        thought = ReasoningDelta("r", "m")
+        assert chain(passing).feed([text("a"), thought]) == [text("a"), thought]
+        assert passing.fed == [text("a"), thought]
+
+    def test_calls_and_ends_never_do(self):
+        """A turn has to see its own calls to the end, and is flushed before that."""
+        passing = Passing("^")
+        passing.passes = frozenset({TextDelta, ToolCallStart, ToolArgsDelta, Usage, Finish})
+        events = [ToolCallStart("c", "f"), ToolArgsDelta("c", "{}"), Usage(1, 1), Finish()]
+        assert fed(chain(passing), [text("a"), *events]) == [text("a"), *events]
+        assert passing.fed == events
+
+    def test_it_may_change(self):
+        """While a turn holds something, for example."""
+        passing = Passing("^")
+        made = chain(passing)
+        made.feed([text("a")])
+        passing.passes = frozenset()
+        made.feed([text("b")])
+        assert passing.fed == [text("b")]
+
+    @pytest.mark.parametrize("passes", [None, 7, "text", [[]]])
+    def test_what_is_no_set_of_kinds(self, passes):
+        """It is told once, and the turn is asked as any other."""
+        passing = Passing("^")
+        passing.passes = passes
+        made = chain(passing)
+        with logged() as lines:
+            assert fed(made, [text("a"), text("b")]) == [text("a"), text("b")]
+        assert passing.fed == [text("a"), text("b")]
+        assert len(lines) == (passes != "text")
 
 
 class TestTheEnd:

@@ -196,6 +196,16 @@ class TestRun:
         assert await run(plugin(Idle), events) == events
         assert log == ["settle"]
 
+    def test_what_a_turn_passes(self):
+        """It is fed it here, so that a mistake is seen: in the pipeline nobody would ask it."""
+
+        class Wrong(Joining):
+            passes = frozenset({TextDelta, Ping})
+
+        assert fed(Wrong(), [Ping()]) == [Ping()]
+        with pytest.raises(AssertionError, match="`passes` names TextDelta, but feed"):
+            fed(Wrong(), [text("a")])
+
     @pytest.mark.parametrize("ending", [Finish(), Error(500, "server_error", "x", "x")])
     def test_flushed_before_the_ending(self, ending):
         """Whichever it is."""
