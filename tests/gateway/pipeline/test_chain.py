@@ -135,6 +135,18 @@ class TestWhatPasses:
         assert passing.fed == [text("a"), text("b")]
         assert len(lines) == (passes != "text")
 
+    def test_it_cannot_be_told(self):
+        """A property that raises: the turn is asked, and the answer goes on."""
+
+        class Broken(Marking):
+            @property
+            def passes(self):
+                raise RuntimeError("no")
+
+        with logged() as lines:
+            assert fed(chain(Broken("1")), [text("a"), text("b")]) == [text("a1"), text("b1")]
+        assert lines
+
 
 class TestTheEnd:
     @pytest.mark.parametrize("end", [[USAGE, Finish()], [Finish()], [FAILED], [USAGE, FAILED]])
