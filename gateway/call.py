@@ -163,6 +163,32 @@ class ToolAnswer:
 
 
 @attrs.frozen
+class Thread:
+    """
+    Where a request stands, as far as its surface knows that and its messages do not tell it.
+
+    `chat` is the chat's name, or "". With `only_new` the messages are what is new: what was
+    said before is the gateway's to know, and not in them.
+
+    Where each answer has an id of its own and any may be followed, more than once, `reply` is
+    that of the one asked for and `parent` that of the one it follows, "" for none; `first` is
+    the ordinal, from 1, of the first user turn behind the parent. A chat that is `passing` is
+    no more than such a chain, which nobody has named and which is not kept for long.
+    """
+
+    chat: str = ""
+    only_new: bool = False
+    parent: str = ""
+    reply: str = ""
+    first: int = 0
+    passing: bool = False
+
+
+NO_THREAD = Thread()
+"""All that matters is in the messages."""
+
+
+@attrs.frozen
 class Pending:
     """Calls that an agent waits for; `request` is the id of the Letta message that asks."""
 
@@ -236,7 +262,8 @@ class Call:
     plugin has decided that. `answer`, if set, is played instead of asking Letta at all; it
     obeys `gateway.grammar`. `headers` have lower-case names and carry no credentials.
 
-    `pipeline` is the one that answers, where there are several.
+    `pipeline` is the one that answers, where there are several. `thread` is where the request
+    stands, where the surface has fields of its own for that.
 
     `tools`, `choice` and `parallel` are what the client asks for. `offered` are the tools
     that Letta is told the client can run; if `lent`, the agent has them as tools of its own.
@@ -257,6 +284,7 @@ class Call:
     body: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     stream: bool = False
     pipeline: str = ""
+    thread: Thread = NO_THREAD
     agent: Agent | None = None
     conversation: Conversation | None = None
     input: tuple[Message, ...] = ()

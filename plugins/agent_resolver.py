@@ -166,7 +166,7 @@ class AgentResolver(Plugin[Config]):
         if agent is not None:
             return agent
         catalogue = await self._since(self._now() - MISS_SECONDS)
-        return catalogue.find(model) or catalogue.refuse(model)
+        return catalogue.find(model) or await self._newer(model) or catalogue.refuse(model)
 
     def forget(self, agent: Agent) -> None:
         """Letta knows this agent no more: the next request waits for a new list."""
@@ -230,6 +230,15 @@ class AgentResolver(Plugin[Config]):
         finally:
             self._reading = None
             done.cancel()
+
+    async def _newer(self, model: str) -> Agent | None:
+        """An agent that was made after the list was read, asked for by its id."""
+        prefix = self.config.prefix
+        if "id" not in self.config.by or not model.startswith(f"{prefix}agent-"):
+            return None
+        agent = await self._services.letta.agent(model.removeprefix(prefix))
+        wanted = not self.config.tags or (agent and set(agent.tags) & set(self.config.tags))
+        return agent if agent and wanted and self._serves(agent) else None
 
     def _serves(self, agent: Agent) -> bool:
         if agent.hidden and not self.config.include_hidden:

@@ -12,90 +12,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Literal
 
 import attrs
-from attrs.validators import ge, gt
 
 from gateway.events import PIECES, Error, Event, Finish, TextDelta, ToolCallStart
 from gateway.plugin import Agent, Call, Context, Plugin, Services, Turn
 from plugins.conversations import older_agents, transcript
-from plugins.conversations.chat import Chat, follow_up
+from plugins.conversations.chat import ONGOING, PINNED, Chat, follow_up
 from plugins.conversations.chat_key import chat_key, name_of
 from plugins.conversations.chat_record import ChatRecord
-from plugins.conversations.message_ids import MessageIds, message_ids
+from plugins.conversations.message_ids import MessageIds, is_passing, message_ids
 from plugins.conversations.refusals import refuse_results, refuse_silence, said_of
-from plugins.conversations.scratch import Scratch
+from plugins.conversations.scratch import Scratch, summary_of
+from plugins.conversations.settings import Config
 from plugins.conversations.sweep import sweep_for_ever
 from plugins.conversations.ui_tasks import is_task
-
-
-PINNED = "letta-gateway: chat"
-ONGOING = "letta-gateway: ongoing"
-
-
-@attrs.frozen
-class Config:
-    """Settings of `conversation_resolver`."""
-
-    mode: Literal["stateless", "agent"] = attrs.field(
-        default="stateless",
-        metadata={
-            "help": "requests without a chat key: stateless (a scratch conversation fed with the"
-            " client's history) or agent (one conversation that goes on)"
-        },
-    )
-    chat_headers: list[str] = attrs.field(
-        factory=lambda: ["X-Letta-Chat-Key", "X-OpenWebUI-Chat-Id"],
-        metadata={"help": "headers whose value names the chat"},
-    )
-    reply_header: str = attrs.field(
-        default="X-OpenWebUI-Message-Id",
-        metadata={"help": "header with the id of the reply asked for ({{MESSAGE_ID}})"},
-    )
-    parent_header: str = attrs.field(
-        default="X-OpenWebUI-Parent-Id",
-        metadata={
-            "help": "header with the id of the reply that the user answers"
-            " ({{USER_MESSAGE_PARENT_ID}})"
-        },
-    )
-    agent_conversation: Literal["own", "default"] = attrs.field(
-        default="own",
-        metadata={"help": "in mode agent: a conversation of the gateway's, or the agent's default"},
-    )
-    tasks: Literal["answer", "empty"] = attrs.field(
-        default="answer",
-        metadata={"help": "titles and tags for a chat UI: let the agent answer apart, or say {}"},
-    )
-    task_header: str = attrs.field(
-        default="X-OpenWebUI-Task",
-        metadata={"help": "header that marks a chat UI's own requests ({{TASK}} in Open WebUI)"},
-    )
-    share_legacy: bool = attrs.field(
-        default=False,
-        metadata={"help": "let several chats share the one context of an older agent"},
-    )
-    wait_seconds: float = attrs.field(
-        default=30.0,
-        validator=ge(0),
-        metadata={"help": "how long a request waits for a busy conversation"},
-    )
-    queue: int = attrs.field(
-        default=8,
-        validator=ge(0),
-        metadata={"help": "how many requests may wait for one conversation"},
-    )
-    ttl_days: float = attrs.field(
-        default=30.0,
-        validator=gt(0),
-        metadata={"help": "days without a request after which a chat is forgotten"},
-    )
-    scratch_minutes: float = attrs.field(
-        default=60.0,
-        validator=ge(0),
-        metadata={"help": "minutes for which a scratch conversation waits for results of tools"},
-    )
 
 
 class ConversationResolver(Plugin[Config]):
@@ -131,6 +62,8 @@ class ConversationTurn(Turn):
     passes = PIECES
     _chat: Chat | None = None
     _scratch: Scratch | None = None
+    _ids: MessageIds | None = None
+    _passing: bool = False
 
     async def prepare(self, call: Call) -> Call:
         agent = call.agent
@@ -140,9 +73,15 @@ class ConversationTurn(Turn):
             refuse_silence()
         if is_task(call, self.config.task_header):
             return await self._task(call, agent)
-        key = chat_key(call, self.config.chat_headers)
+        config, key = self.config, chat_key(call, self.config.chat_headers)
+        self._ids = message_ids(call, config.parent_header, config.reply_header, key)
+        self._passing = is_passing(call, key)
+        if self._passing and (agent.older or config.mode == "agent"):
+            return await self._ongoing(call, agent)  # one conversation for all who name none
         if agent.older:
             return await self._older(call, agent, key)
+        if self._passing:
+            return await self._passed(call, agent, key)
         if key:
             return await self._keyed(call, agent, key)
         if self.config.mode == "stateless":
@@ -169,7 +108,8 @@ class ConversationTurn(Turn):
         await chat.forget()
         call = attrs.evolve(call, answers=())
         if chat.name != _everyone(agent):
-            return await self._branch(call, agent, chat, self._ids(call))
+            call = await self._branch(call, agent, chat, self._ids)
+            return self._indexed(call, agent) if self._passing else call
         lost = transcript.only_results(call.messages)  # whose calls went with it
         return None if lost else await self._tell(call, agent, chat, None)
 
@@ -199,9 +139,7 @@ class ConversationTurn(Turn):
         return await self._scratched(call, agent)
 
     async def _scratched(self, call: Call, agent: Agent) -> Call:
-        config, ids = self.config, not call.reply.functions
-        ttl = config.scratch_minutes * 60
-        scratch = self._scratch = Scratch(self.services, self.caller, agent, ttl, ids)
+        config, scratch = self.config, self._new_scratch(call, agent)
         answered = transcript.answered(call.messages)
         if place := await scratch.find(answered, wait=config.wait_seconds, queue=config.queue):
             said = await scratch.unheard(transcript.beside_results(call.messages))
@@ -210,6 +148,25 @@ class ConversationTurn(Turn):
         else:
             said, place = said_of(call.messages), await scratch.make(call.settings)
         return attrs.evolve(scratch.taken(call, place), input=said)
+
+    def _new_scratch(self, call: Call, agent: Agent) -> Scratch:
+        ids, ttl = not call.reply.functions, self.config.scratch_minutes * 60
+        self._scratch = Scratch(self.services, self.caller, agent, ttl, ids)
+        return self._scratch
+
+    async def _passed(self, call: Call, agent: Agent, key: str) -> Call:
+        """A chain of responses. Who resends everything begins one with results for another."""
+        if transcript.answered(call.messages):
+            branches = await self._open(name_of(self.caller, agent, key)).read()
+            if branches.answering(self._ids) is None:
+                self._chat = None
+                return await self._scratched(call, agent)
+        return self._indexed(await self._keyed(call, agent, key), agent)
+
+    def _indexed(self, call: Call, agent: Agent) -> Call:
+        """By its calls a conversation is found again, whoever sends their results."""
+        self._new_scratch(call, agent).kept = call.conversation.id if call.conversation else ""
+        return call
 
     async def _ongoing(self, call: Call, agent: Agent) -> Call:
         """One conversation for all who name no chat: only the last user message is sent."""
@@ -232,7 +189,7 @@ class ConversationTurn(Turn):
         return await chat.send(call, record, said, turn=0)
 
     async def _keyed(self, call: Call, agent: Agent, key: str) -> Call:
-        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids(call)
+        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids
         new = (await chat.read()).latest is None
         await self._hold(chat, chat.name)
         branches = await chat.read()
@@ -240,10 +197,12 @@ class ConversationTurn(Turn):
         here = branches.answering(ids) if returned else branches.to_go_on(ids)
         record = here and await chat.resolved(here, agent.id)
         if returned and (record is not None or transcript.results(call.messages)):
-            return follow_up(call, record, returned)
+            return chat.follow_up(call, record, returned, ids)
         turn = transcript.user_turns(call.messages)
         if here is None or record is None:
             return await self._branch(call, agent, chat, ids)
+        if call.thread.only_new:
+            return await chat.go_on(call, record)
         first = record.first_new(turn, ids)
         if first is None and new and ids is None and turn <= here.delivered:
             # Of a chat's first requests all at once, the later ones go on where the first began.
@@ -258,19 +217,21 @@ class ConversationTurn(Turn):
         said = said_of([message for message in call.messages if message.role != "system"])
         turn = transcript.user_turns(call.messages)
         ids = chat.branches.begun_with(turn, ids)
-        record = await chat.make(agent.id, PINNED)
+        record = await chat.make(agent.id, summary_of(chat.ttl) if self._passing else PINNED)
         return await chat.send(call, record, said, turn, ids)
 
     async def _older(self, call: Call, agent: Agent, key: str) -> Call:
         if not key or self.config.share_legacy or agent.forgets:
             return await self._ongoing(call, agent)
-        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids(call)
+        chat, ids = self._open(name_of(self.caller, agent, key)), self._ids
         await older_agents.bind(self.services.store, agent, chat.name, ttl=chat.ttl)
         await self._hold(chat, _everyone(agent))
         latest = (await chat.read()).latest or ChatRecord("default")
         record = await chat.resolved(latest, agent.id, only=True) or ChatRecord("default")
         if returned := transcript.only_results(call.messages):
             return follow_up(call, record, returned)
+        if call.thread.only_new:
+            return await chat.go_on(call, record)
         turn = transcript.user_turns(call.messages)
         first = record.first_new(turn, ids)
         if first is None:
@@ -279,14 +240,12 @@ class ConversationTurn(Turn):
         return await chat.send(call, record, said, turn, ids)
 
     def _open(self, name: str) -> Chat:
-        self._chat = Chat(self.services, name, self.config.ttl_days * 86400)
+        minutes, days = max(1.0, self.config.scratch_minutes), self.config.ttl_days
+        self._chat = Chat(self.services, name, minutes * 60 if self._passing else days * 86400)
         return self._chat
 
     async def _hold(self, chat: Chat, queue: str) -> None:
         await chat.hold(queue, wait=self.config.wait_seconds, most=self.config.queue)
-
-    def _ids(self, call: Call) -> MessageIds | None:
-        return message_ids(call, self.config.parent_header, self.config.reply_header)
 
 
 def _everyone(agent: Agent) -> str:

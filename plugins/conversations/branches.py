@@ -50,12 +50,15 @@ class Branches:
 
     def answering(self, ids: MessageIds | None) -> ChatRecord | None:
         """The one in which the reply is still being made: its calls wait for their results."""
-        found = (record for record in self.records if ids and ids.reply in record.ends)
+        asked = () if ids is None else (ids.parent,) if ids.first else (ids.reply,)
+        found = (each for each in self.records if any(reply in each.ends for reply in asked))
         return next(found, self.latest)
 
     def begun_with(self, turn: int, ids: MessageIds | None) -> MessageIds | None:
         """The ids of a new branch: after a wish for another reply nobody goes on there."""
-        if ids is None or not any(record.wished_otherwise(turn, ids) for record in self.records):
+        if ids is None or ids.first:
+            return ids
+        if not any(record.wished_otherwise(turn, ids) for record in self.records):
             return ids
         return attrs.evolve(ids, reply=NO_REPLY)
 

@@ -16,8 +16,12 @@ from plugins.conversations.branches import Branches
 from plugins.conversations.chat_record import Attempt, ChatRecord
 from plugins.conversations.deletion import delete, unmake
 from plugins.conversations.message_ids import MessageIds
-from plugins.conversations.refusals import refuse_busy, refuse_results
+from plugins.conversations.refusals import refuse_busy, refuse_results, said_of
 
+
+# What conversations that stay are called at Letta.
+PINNED = "letta-gateway: chat"
+ONGOING = "letta-gateway: ongoing"
 
 # Errors after which Letta has nothing of the turn.
 UNTAKEN = frozenset({"conversation_busy", "upstream_unreachable"})
@@ -42,6 +46,7 @@ class Chat:
     _over: bool = False
     _untaken: bool = False
     _kept: bool = False
+    _replied: ChatRecord | None = None
 
     async def hold(self, queue: str, *, wait: float, most: int) -> None:
         """
@@ -94,6 +99,12 @@ class Chat:
         self._made = asyncio.create_task(create)
         return ChatRecord(await asyncio.shield(self._made))
 
+    async def go_on(self, call: Call, record: ChatRecord) -> Call:
+        """All that the client sends is new: it is said where the chat stands."""
+        said = said_of([message for message in call.messages if message.role != "system"])
+        turn = record.delivered + transcript.user_turns(call.messages)
+        return await self.send(call, record, said, turn)
+
     async def send(
         self,
         call: Call,
@@ -129,8 +140,23 @@ class Chat:
             self.branches = self.branches.without(self._sending)
             self._sending = None
 
+    def follow_up(
+        self,
+        call: Call,
+        record: ChatRecord | None,
+        returned: Sequence[Message],
+        ids: MessageIds | None,
+    ) -> Call:
+        """As the function; in a chain of responses the branch ends with another reply then."""
+        if record is not None and ids is not None and ids.first:
+            self._replied = record.replied(ids.reply)
+        return follow_up(call, record, returned)
+
     async def settle(self) -> None:
         """Letta has kept what was under way."""
+        if self._replied is not None:
+            await self._write(self._replied)
+            self._replied = None
         if self._sending is not None:
             await self._write(self._sending.kept(self._sending.attempts[-1]))
             self._sending = None

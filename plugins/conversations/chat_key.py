@@ -1,4 +1,4 @@
-"""Which chat a client names: by a header, or in the body."""
+"""Which chat a client names: by a header, in its surface's own field, or in the body."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from gateway.plugin import Agent, Call, Reject
 
 def chat_key(call: Call, headers: Sequence[str]) -> str:
     """
-    The chat that the client names, by header or in the body; "" for none.
+    The chat that the client names, by header or otherwise; "" for none.
 
     Raises:
         Reject: What the body names is no text.
     """
     named = [call.headers.get(header.lower()) for header in headers]
+    named.append(call.thread.chat)
     conversation, metadata = call.body.get("conversation"), call.body.get("metadata")
     if isinstance(conversation, Mapping):
         named.append(_text(conversation.get("id"), "conversation.id"))

@@ -74,7 +74,9 @@ class ChatRecord:
         """
         if ids is not None and self.tip:
             if ids.parent == self.tip:
-                return turn
+                return ids.first or turn
+            if ids.parent in self.lost and ids.first:
+                return min(ids.first, self.delivered + 1)
             if ids.parent in self.lost:
                 return max(1, turn - 1 - self.lost.index(ids.parent))
             if ids.parent in {"", *self.past}:
@@ -95,6 +97,10 @@ class ChatRecord:
         after = self.lost.index(ids.parent) + 1 if ids and ids.parent in self.lost else 0
         attempts = (*self.attempts[1 - MOST_ATTEMPTS :], attempt)
         return attrs.evolve(self, attempts=attempts, lost=self.lost[:after])
+
+    def replied(self, reply: str) -> Self:
+        """The same, with another reply at its end, for which nothing was said."""
+        return attrs.evolve(self, tip=reply, past=_with(self.past, self.tip), lost=())
 
     def over(self) -> Self:
         """The same, once it is known that nothing of the last turn tried goes on."""

@@ -57,7 +57,8 @@ class Scratch:
 
     It is deleted when the answer is over, unless the agent has called the client's tools:
     then it is found by the ids of those calls for `ttl` seconds. Without `ids` the client
-    could not name it. `settings` are those that it was made with.
+    could not name it. `settings` are those that it was made with. One that is `kept` belongs
+    to a chat: it is found by its calls, too, and not deleted here.
     """
 
     services: Services
@@ -67,6 +68,7 @@ class Scratch:
     ids: bool = True
     calls: list[str] = attrs.field(init=False, factory=list)
     settings: Settings = attrs.field(init=False, default=NO_SETTINGS)
+    kept: str = attrs.field(init=False, default="")
     _making: asyncio.Task[str] | None = attrs.field(init=False, default=None)
     _made: str = attrs.field(init=False, default="")
     _found: str = attrs.field(init=False, default="")
@@ -127,7 +129,7 @@ class Scratch:
     async def settle(self) -> None:
         """The answer is whole: forget what was answered, remember what is called."""
         store = self.services.store
-        place = self._found or self._made
+        place = self.kept or self._found or self._made
         for message in self._answered:
             await store.take(self._key(message))
         for call_id in self.calls if self.ids else ():

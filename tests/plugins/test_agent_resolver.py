@@ -93,6 +93,29 @@ async def test_prefix() -> None:
         await refused(house, milo)
 
 
+async def test_made_just_now() -> None:
+    """An agent that was made after the list was read is found by its id, and listed later."""
+    async with housed("Milo", prefix="p/") as (letta, house):
+        await models(house)
+        await refused(house, "p/nobody")
+        made = letta.add_agent("New")
+        assert (await find(house, f"p/{made.id}")).name == "New"
+        await refused(house, made.id)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"by": ["name"]}, {"tags": ["other"]}, {"prefix": "p/"}],
+)
+async def test_made_just_now_but_not_served(settings: dict[str, list[str]]) -> None:
+    """What is not served is not found in this way, either."""
+    async with housed("Milo", **settings) as (letta, house):
+        await models(house)
+        shown, hidden = letta.add_agent("New", tags=("x",)), letta.add_agent("H", hidden=True)
+        for agent in (shown, hidden):
+            await refused(house, agent.id)
+
+
 async def test_tags() -> None:
     """With tags, only agents that have one of them exist."""
     async with housed("Milo", tags=["public", "beta"]) as (letta, house):

@@ -88,3 +88,12 @@ def test_begun_with() -> None:
     assert branches.begun_with(2, ids) == ids
     assert branches.begun_with(3, ids) == MessageIds("r1", NO_REPLY)
     assert branches.begun_with(3, None) is None
+
+
+def test_in_a_chain_each_response_is_a_reply_of_its_own() -> None:
+    """So results go to the branch whose end made the calls, and nothing is a wish."""
+    branches = Branches((FIRST, SECOND))
+    assert branches.answering(MessageIds("r2b", "new", 3)) == SECOND
+    assert branches.answering(MessageIds("unheard", "new", 3)) == FIRST
+    ids = MessageIds("r1", "r2c", 2)
+    assert branches.begun_with(3, ids) == ids

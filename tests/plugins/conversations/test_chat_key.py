@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.call import Agent, Call
+from gateway.call import Agent, Call, Thread
 from gateway.errors import Reject
 from plugins.conversations.chat_key import chat_key, name_of
 
@@ -32,6 +32,15 @@ HEADERS = ["X-Letta-Chat-Key", "X-Other"]
 def test_where_a_chat_is_named(headers: dict[str, str], body: dict[str, Any], key: str) -> None:
     """By the first header that is sent, else in the body, by text or a number."""
     assert chat_key(Call("Milo", (), headers=headers, body=body), HEADERS) == key
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"), [({}, "t"), ({"x-letta-chat-key": "a"}, "a"), ({"x-other": ""}, "t")]
+)
+def test_a_surface_with_a_field_of_its_own(headers: dict[str, str], key: str) -> None:
+    """It goes before the body, whose fields may mean something else there."""
+    call = Call("Milo", (), headers=headers, body={"conversation": "c"}, thread=Thread("t"))
+    assert chat_key(call, HEADERS) == key
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,23 @@ def test_nothing_goes_on() -> None:
     first, second = Attempt(1, "a"), Attempt(2, "b")
     record = ChatRecord("conv").trying(first).trying(second).over()
     assert [attempt.over for attempt in record.attempts] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("parent", "first"),
+    [
+        ("r4", 6),  # as the client says: its history may be shorter than what was delivered
+        ("r5", 5),  # whose last reply was lost
+        ("r3", None),  # another branch
+    ],
+)
+def test_first_new_in_a_chain(parent: str, first: int | None) -> None:
+    """Several turns may be said at once: the first of them is said to be new."""
+    record = ChatRecord("conv", 4, tip="r4", past=("r2", "r3"), lost=("r5", "r6"))
+    assert record.first_new(7, MessageIds(parent, "new", 6)) == first
+
+
+def test_replied() -> None:
+    """A reply for which nothing was said is the end, and the one before is in the past."""
+    record = ChatRecord("conv", 4, tip="r4", past=("r3",), lost=("r5",))
+    assert record.replied("r6") == ChatRecord("conv", 4, tip="r6", past=("r3", "r4"))
