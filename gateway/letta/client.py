@@ -22,6 +22,7 @@ from letta_client.types import AgentState
 from gateway.call import OWN_CONVERSATIONS, Agent, Call, Pending, Placed, ToolCall
 from gateway.letta import failures
 from gateway.letta.decode import Frame, calls_of, word
+from gateway.letta.resume import Lasting
 from gateway.letta.run import LettaRun, Recorder
 from gateway.letta.sdk import Client, Http
 from gateway.letta.settings import carries_of, conversation_settings
@@ -65,10 +66,13 @@ class LettaAPI:
     read_seconds: float
     logger: Logger
     recorder: Recorder | None = None
+    lasting: Lasting | None = None
 
     def ask(self, call: Call) -> LettaRun:
         """The answer to `call`; the request is sent when it is read."""
-        return LettaRun(self.client, call, self.read_seconds, self.logger, self.recorder)
+        return LettaRun(
+            self.client, call, self.read_seconds, self.logger, self.recorder, self.lasting
+        )
 
     async def ping(self) -> None:
         """Return if Letta answers and takes the gateway's key."""
@@ -201,6 +205,7 @@ async def connect(
     max_connections: int,
     logger: Logger,
     recorder: Recorder | None = None,
+    background: bool = False,
 ) -> AsyncIterator[LettaAPI]:
     """
     A client for as long as the gateway runs.
@@ -212,6 +217,7 @@ async def connect(
         read_seconds: The longest silence of a stream; Letta pings every 20 s.
         max_connections: Streams at once; more wait for a free connection.
         recorder: Keeps the streams, if given.
+        background: Have kept answers run in the background at Letta, if it can.
     """
     timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds)
     transport = Transport(
@@ -225,7 +231,8 @@ async def connect(
         api_key=api_key, base_url=base_url, timeout=timeout, max_retries=0, http_client=http
     ) as client:
         reading = client.with_options(max_retries=2)
-        yield LettaAPI(client, reading, read_seconds, logger, recorder)
+        lasting = Lasting(background, logger)
+        yield LettaAPI(client, reading, read_seconds, logger, recorder, lasting)
 
 
 def agent_of(state: AgentState) -> Agent:

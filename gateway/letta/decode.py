@@ -24,10 +24,16 @@ from gateway.events import (
     Usage,
 )
 from gateway.letta import failures
-from gateway.letta.pieces import ReasoningPiece, TextPiece
+from gateway.letta.pieces import Piece, ReasoningPiece, TextPiece
 
 
 Frame: TypeAlias = Mapping[str, Any]
+
+
+def field_of(frame: Piece | Frame, name: str) -> object:
+    """What is in this field of a frame; None if it is not there."""
+    return frame.get(name) if isinstance(frame, Mapping) else getattr(frame, name, None)
+
 
 FINISHES: Mapping[str, Finish] = {
     "end_turn": Finish("stop"),

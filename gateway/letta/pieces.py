@@ -18,6 +18,7 @@ class TextPiece(msgspec.Struct, tag_field="message_type", tag="assistant_message
     id: str
     content: str
     run_id: str | None = None
+    seq_id: int | None = None
 
 
 class ReasoningPiece(msgspec.Struct, tag_field="message_type", tag="reasoning_message", gc=False):
@@ -26,6 +27,7 @@ class ReasoningPiece(msgspec.Struct, tag_field="message_type", tag="reasoning_me
     id: str
     reasoning: str
     run_id: str | None = None
+    seq_id: int | None = None
 
 
 Piece: TypeAlias = TextPiece | ReasoningPiece

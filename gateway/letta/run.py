@@ -14,10 +14,11 @@ from letta_client import APIConnectionError, APIStatusError
 from gateway.call import Agent, Call
 from gateway.events import Error, Event
 from gateway.letta import failures
-from gateway.letta.decode import Decoder, Frame, as_text, calls_of, word
+from gateway.letta.decode import Decoder, Frame, as_text, calls_of, field_of, word
 from gateway.letta.frames import BrokenFrame, FrameStream
 from gateway.letta.pieces import Piece
 from gateway.letta.restore import Restorer, Said
+from gateway.letta.resume import Lasting
 from gateway.letta.sdk import Client
 from gateway.letta.wire import bodies_of, path_of
 
@@ -78,6 +79,7 @@ class LettaRun:
     read_seconds: float
     logger: Logger
     recorder: Recorder | None = None
+    lasting: Lasting | None = None
     run_id: str | None = attrs.field(init=False, default=None)
     _decoder: Decoder = attrs.field(init=False)
     _known: asyncio.Event | None = attrs.field(init=False, default=None)
@@ -85,6 +87,7 @@ class LettaRun:
     _sent: bool = attrs.field(init=False, default=False)
     _over: bool = attrs.field(init=False, default=False)
     _told: bool = attrs.field(init=False, default=False)
+    _kept: bool = attrs.field(init=False, default=False)
     _restorer: Restorer | None = attrs.field(init=False, default=None)
     _stream: FrameStream | None = attrs.field(init=False, default=None)
 
@@ -117,13 +120,17 @@ class LettaRun:
         """
         A way to the next batches past the iteration, while that waits where it gave the last.
 
-        None while there is more to do than to read: before the run's id is known, and where
-        something has to be asked about what is read.
+        None while there is more to do than to read: before the run's id is known, where
+        something has to be asked about what is read, and where it may be read on elsewhere.
         """
-        stream = self._stream
-        if stream is None or stream.body is None or self.run_id is None or self._restorer:
+        stream, more = self._stream, self._restorer or (self._kept and self.lasting)
+        if stream is None or stream.body is None or self.run_id is None or more:
             return None
         return Shortcut(stream, self._decoder)
+
+    def keep(self) -> None:
+        """It is to outlive a connection to Letta that breaks, where Letta can do that."""
+        self._kept = True
 
     async def cancel(self) -> None:
         """
@@ -183,7 +190,7 @@ class LettaRun:
         if self._given_up():
             return
         self._sent = True
-        async with aclosing(self._posted(path, body)) as reads:
+        async with aclosing(self._asked(path, body)) as reads:
             async for frames in reads:
                 if self.run_id is None:
                     self._learn(frames)
@@ -194,6 +201,13 @@ class LettaRun:
         if self._cancelled:
             self._decoder.fail(failures.from_stop_reason("cancelled", rolled_back=True))
         return self._cancelled
+
+    def _asked(
+        self, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[list[Piece | Frame], None]:
+        if self._kept and self.lasting is not None:
+            return self.lasting.read(self._posted, path, body)
+        return self._posted(path, body)
 
     async def _posted(
         self, path: str, body: Mapping[str, Any]
@@ -259,7 +273,7 @@ class LettaRun:
 
 def _said(frame: Piece | Frame, field: str) -> str:
     """What a frame has in this field, if that is text."""
-    return word(frame.get(field) if isinstance(frame, Mapping) else getattr(frame, field, None))
+    return word(field_of(frame, field))
 
 
 def _has_only_results(call: Call) -> bool:

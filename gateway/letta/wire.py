@@ -58,6 +58,8 @@ def body_of(call: Call) -> dict[str, Any]:
     }
     if call.offered and not call.lent:
         body["client_tools"] = [tool_of(tool) for tool in call.offered]
+    if call.body.get("enable_thinking") is False:
+        body["enable_thinking"] = "false"  # it is text there
     return body
 
 

@@ -22,6 +22,9 @@ class Run(Protocol):
     def shortcut(self) -> Shortcut | None:
         """A way to the next batches past the iteration, which has just given one."""
 
+    def keep(self) -> None:
+        """It is to outlive a connection to Letta that breaks. Called before it is read."""
+
     async def cancel(self) -> None:
         """Cancel it at Letta, once its run id is known. Reading goes on to its end."""
 
@@ -80,6 +83,16 @@ class Asked:
     def shortcut(self) -> Shortcut | None:
         """The run's own, once a client has seen something: what follows goes up as it comes."""
         return self._run.shortcut() if self._said and self._run is not None else None
+
+    def keep(self) -> None:
+        """
+        The answer is kept: its run is to outlive a connection that breaks.
+
+        Not so one that is asked for again: to Letta it has the same messages, of which it
+        takes a second run in the background for a retry of the first.
+        """
+        if self._run is not None:
+            self._run.keep()
 
     async def cancel(self) -> None:
         """Cancel the run at Letta, if it is still going on."""

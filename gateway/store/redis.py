@@ -198,12 +198,12 @@ class RedisServer:
         return await self._finished(self._reader.execute_command, "XREAD", "BLOCK", block, *behind)
 
     async def close(self) -> None:
-        """Let everything be answered that was asked, and disconnect."""
+        """Let everything be answered that was asked, wait for nothing else, and disconnect."""
         self._closed = True
+        await self._waiting.aclose()
         if self._asked:
             await asyncio.wait(self._asked)
         await self._pool.aclose()
-        await self._waiting.aclose()
 
     def _check_open(self) -> None:
         if self._closed:

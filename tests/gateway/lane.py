@@ -50,6 +50,7 @@ class ScriptedRun:
     read_out: bool = False
     closed: bool = False
     past: Shortcut | None = None
+    kept: bool = False
     started: asyncio.Event = attrs.field(factory=asyncio.Event)
     _cancelled: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -71,6 +72,9 @@ class ScriptedRun:
 
     def shortcut(self) -> Shortcut | None:
         return self.past
+
+    def keep(self) -> None:
+        self.kept = True
 
     async def cancel(self) -> None:
         self.cancels += 1
@@ -139,12 +143,15 @@ class Lane:
 
 @asynccontextmanager
 async def lane(
-    *steps: Step, says: Sequence[Said] | Sequence[ScriptedRun] = (), **settings: Any
+    *steps: Step,
+    says: Sequence[Said] | Sequence[ScriptedRun] = (),
+    limit: float = 5.0,
+    **settings: Any,
 ) -> AsyncIterator[Lane]:
     """A pipeline of `steps`, over a Letta that `says` this (or plays these runs)."""
     runs = [said for said in says if isinstance(said, ScriptedRun)]
     letta = Scripted(runs or [ScriptedRun(says)])  # type: ignore[arg-type]
-    async with Background(loguru.logger, limit=5.0) as background:
+    async with Background(loguru.logger, limit=limit) as background:
         pipeline = Pipeline(steps, letta, background.spawn, loguru.logger, **settings)
         yield Lane(pipeline, letta, ManualClock(), background)
 

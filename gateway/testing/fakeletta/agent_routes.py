@@ -13,6 +13,7 @@ from gateway.testing.fakeletta.identity import instant, pattern, well_formed
 from gateway.testing.fakeletta.pages import page
 from gateway.testing.fakeletta.replies import answer, body, invalid, no_agent, not_found, refuse
 from gateway.testing.fakeletta.state import FakeAgent, State
+from gateway.testing.fakeletta.tools import ServerTool
 
 
 STATE = web.AppKey("state", State)
@@ -102,6 +103,8 @@ async def create_agent(request: web.Request) -> web.Response:
     agent = _made(data, model)
     for tool_id in data.get("tool_ids") or ():
         agent.attach(state.tools[tool_id])
+    for tool in _named(state, data.get("tools") or ()):
+        agent.attach(tool)
     state.agents[agent.id] = agent
     return answer(_state(agent, None))
 
@@ -158,6 +161,19 @@ def _check_name(name: str) -> None:
         raise refuse(500, what)
 
 
+def _named(state: State, names: Sequence[str]) -> Sequence[ServerTool]:
+    """
+    The tools with these names.
+
+    Raises:
+        Refusal: One of them does not exist.
+    """
+    known = {tool.name: tool for tool in state.tools.values()}
+    if missing := set(names) - known.keys():
+        raise refuse(400, f"Tools not found by name: {missing}")
+    return [known[name] for name in names]
+
+
 def _made(data: dict[str, Any], model: str) -> FakeAgent:
     settings = data.get("model_settings") or {}
     return FakeAgent(
@@ -171,6 +187,7 @@ def _made(data: dict[str, Any], model: str) -> FakeAgent:
         hidden=data.get("hidden"),
         metadata=data.get("metadata"),
         system=data.get("system") or "",
+        blocks=tuple(data.get("memory_blocks") or ()),
     )
 
 

@@ -95,9 +95,9 @@ async def list_conversation_messages(request: web.Request) -> web.Response:
     """A conversation's messages, newest first unless told otherwise."""
     where = place(request, request.query.get("agent_id"))
     if where.conversation is None:
-        found = page(where.agent.context.log, request.query, limit=100)
+        found = _page(where.agent.context.log, request)
         return _shown(request, found if request.query.get("order") == "asc" else found[::-1])
-    return _shown(request, page(where.conversation.context.log, request.query, limit=100))
+    return _shown(request, _page(where.conversation.context.log, request))
 
 
 async def cancel_agent(request: web.Request) -> web.Response:
@@ -121,6 +121,15 @@ async def cancel_conversation(request: web.Request) -> web.Response:
         what = f"CONFLICT: No active runs to cancel for conversation {conversation_id}"
         raise refuse(409, what)
     return answer({run.id: _cancel(state, run.id) for run in runs})
+
+
+def _page(log: list[Stored], request: web.Request) -> list[Stored]:
+    """Here the cursors go by time, whichever way the page is ordered."""
+    query = {name: value for name, value in request.query.items() if name in {"order", "limit"}}
+    at = {message.id: number for number, message in enumerate(log)}
+    first = at.get(request.query.get("after", ""), -1) + 1
+    last = at.get(request.query.get("before", ""), len(log))
+    return page(log[first:last], query, limit=100)
 
 
 def _cancel(state: State, run_id: str) -> str:

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.testing.fakeletta import frames, wire
 from gateway.testing.fakeletta.agent_routes import STATE
 from gateway.testing.fakeletta.identity import instant, well_formed
-from gateway.testing.fakeletta.message_routes import PING_SECONDS, RUNNER, place
+from gateway.testing.fakeletta.message_routes import FAULT, PING_SECONDS, RUNNER, place
 from gateway.testing.fakeletta.pages import page
 from gateway.testing.fakeletta.replies import answer, body, invalid, not_found, refuse
 from gateway.testing.fakeletta.state import Conversation, Run
@@ -61,6 +61,14 @@ async def list_conversations(request: web.Request) -> web.Response:
 async def read_conversation(request: web.Request) -> web.Response:
     """One conversation."""
     return answer(_conversation(_found(request)))
+
+
+async def change_conversation(request: web.Request) -> web.Response:
+    """Change a conversation's summary."""
+    conversation, data = _found(request), await body(request)
+    if "summary" in data:
+        conversation.summary = data["summary"]
+    return answer(_conversation(conversation))
 
 
 async def delete_conversation(request: web.Request) -> web.Response:
@@ -117,7 +125,7 @@ async def _resume(request: web.Request, run: Run, data: dict[str, Any]) -> web.S
         raise refuse(400, _NOT_BACKGROUND)
     start, pings = data.get("starting_after") or 0, data.get("include_pings", True)
     reading = wire.Reading(run, start, pings, request.app[PING_SECONDS])
-    return await wire.send(request, reading)
+    return await wire.send(request, reading, request.get(FAULT))
 
 
 def _found(request: web.Request) -> Conversation:

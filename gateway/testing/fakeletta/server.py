@@ -267,6 +267,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/conversations/", other_routes.list_conversations),
     ("POST", "/v1/conversations/", other_routes.create_conversation),
     ("GET", _CONVERSATION, other_routes.read_conversation),
+    ("PATCH", _CONVERSATION, other_routes.change_conversation),
     ("DELETE", _CONVERSATION, other_routes.delete_conversation),
     ("POST", f"{_CONVERSATION}/messages", message_routes.ask_conversation),
     ("GET", f"{_CONVERSATION}/messages", message_routes.list_conversation_messages),

@@ -51,6 +51,7 @@ class FakeAgent:
     hidden: bool | None = None
     metadata: Mapping[str, Any] | None = None
     system: str = ""
+    blocks: tuple[Mapping[str, Any], ...] = ()
     fault: Fault | None = None
     tool_rules: list[dict[str, Any]] = attrs.field(init=False)
     created: str = attrs.field(factory=instant)

@@ -134,7 +134,12 @@ async def loopback() -> AsyncIterator[Loopback]:
 
 @asynccontextmanager
 async def connected(
-    url: str, key: str = "", *, read_seconds: float = 30.0, max_connections: int = 10
+    url: str,
+    key: str = "",
+    *,
+    read_seconds: float = 30.0,
+    max_connections: int = 10,
+    background: bool = False,
 ) -> AsyncIterator[LettaAPI]:
     """The gateway's own client of it."""
     async with connect(
@@ -144,5 +149,6 @@ async def connected(
         read_seconds=read_seconds,
         max_connections=max_connections,
         logger=loguru.logger,
+        background=background,
     ) as letta:
         yield letta

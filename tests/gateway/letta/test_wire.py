@@ -64,6 +64,13 @@ class TestBodyOf:
 
 
 class TestBodiesOf:
+    def test_without_thinking(self):
+        """Who does not want it says so; to Letta that is a text."""
+        call = Call("Milo", (), body={"enable_thinking": False}, input=(user(Text("Hi")),))
+        assert body_of(call)["enable_thinking"] == "false"
+        for body in ({}, {"enable_thinking": True}, {"enable_thinking": None}):
+            assert "enable_thinking" not in body_of(Call("Milo", (), body=body))
+
     def test_answers_and_input_go_together(self):
         """In one request, the answers first."""
         call = Call("Milo", (), input=(user(Text("Hi")),), answers=(ANSWER,))

@@ -413,3 +413,18 @@ class TestMustFit:
         made = asked([[text("a")], [FAILED]], turns=[Turn()], call=FIT)
         assert await read(made) == [text("a"), FAILED]
         assert made.unmet == ""
+
+
+class TestKept:
+    async def test_its_run_is_to_last(self):
+        """A run that is asked for again is not: Letta would take it for a retry of the first."""
+        made = asked([[FAILED]], [ANSWER], turns=[Again()])
+        made.keep()
+        assert await read(made) == ANSWER
+        assert [run.kept for run in runs(made)] == [True, False]
+
+    async def test_an_answer_that_letta_is_not_asked_for(self):
+        """There is nothing that could break."""
+        made = asked(call=attrs.evolve(KEPT, answer=(Finish(),)))
+        made.keep()
+        assert await read(made) == [Finish()]

@@ -234,6 +234,17 @@ async def test_closing_finishes_what_was_asked_for(store: RedisStore, redis_serv
     assert await store.read("key") == b"value"
 
 
+async def test_closing_waits_for_nobody_who_waits(redis_server: RedisServer):
+    """Who waits for a log to grow is told that nothing comes any more."""
+    async with open_redis(redis_server.url, logger=logger) as closing:
+        waiting = asyncio.create_task(closing.read_from("log", 0, wait=3600))
+        async with asyncio.timeout(10):
+            while b"xread" not in bytes(redis_server.ask("CLIENT", "LIST")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    with pytest.raises(StoreError):
+        await waiting
+
+
 async def test_nobody_listens():
     """Without a server the start fails, and the message says where and what to do."""
     port = free_port()

@@ -107,3 +107,17 @@ async def test_shows_what_is_pending(letta: FakeLetta, asker: Asker) -> None:
     bare = (await asker.http.get(path)).json()
     assert shown["pending_approval"]["tool_calls"][0]["tool_call_id"] == "call_one"
     assert bare["pending_approval"] is None
+
+
+async def test_made_with_blocks_and_tools(letta: FakeLetta, asker: Asker) -> None:
+    """An agent gets its blocks and, by their names, its tools; one that is not there is a 400."""
+    tool = ServerTool("search", lambda query: query)
+    letta.add_agent("Finder", tools=[tool])
+    block = {"label": "persona", "value": "I am."}
+    wanted = {"name": "New", "model": letta.models[0], "memory_blocks": [block]}
+    made = await asker.http.post("/v1/agents/", json={**wanted, "tools": ["search"]})
+    agent = letta.agents[made.json()["id"]]
+    assert (agent.blocks, list(agent.tools)) == ((block,), ["search"])
+    refused = await asker.http.post("/v1/agents/", json={**wanted, "tools": ["nothing"]})
+    assert refused.status_code == 400
+    assert "nothing" in refused.text

@@ -80,6 +80,20 @@ async def test_order_of_lists(letta: FakeLetta, asker: Asker) -> None:
     assert kinds(page) == ["user", "assistant"]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_cursors_go_by_time(letta: FakeLetta, asker: Asker, order: str) -> None:
+    """In a conversation's list `before` is what was said earlier, however the list is ordered."""
+    conversation = await asker.conversation(letta.add_agent("Milo"))
+    for said in ("one", "two"):
+        await asker.stream(conversation, said)
+    path = f"/v1/conversations/{conversation}/messages"
+    ids = [message.id for message in letta.conversations[conversation].context.log]
+    for cursor, expected in (("before", ids[:2]), ("after", ids[3:])):
+        query = {"order": order, cursor: ids[2]}
+        listed = [each["id"] for each in (await asker.http.get(path, params=query)).json()]
+        assert listed == (expected if order == "asc" else expected[::-1])
+
+
 async def test_default_conversation(letta: FakeLetta, asker: Asker) -> None:
     """`default` with an agent's id is the agent's own conversation."""
     agent = letta.add_agent("Milo")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.testing.fakeletta import FakeLetta
+from gateway.testing.fakeletta import FakeLetta, Fault
 from gateway.testing.recordings import read_frames
 from tests.gateway.testing.fakeletta.conftest import Asker, text
 
@@ -42,6 +42,15 @@ async def test_conversations_by_their_summary(letta: FakeLetta, asker: Asker) ->
         await asker.http.post(f"/v1/conversations/?agent_id={agent.id}", json={"summary": summary})
     found = await asker.http.get("/v1/conversations/", params={"summary_search": "one d"})
     assert [each["summary"] for each in found.json()] == ["one day"]
+
+
+async def test_a_new_summary(letta: FakeLetta, asker: Asker) -> None:
+    """A conversation's summary can be changed."""
+    conversation = await asker.conversation(letta.add_agent("Milo"))
+    path = f"/v1/conversations/{conversation}"
+    changed = await asker.http.patch(path, json={"summary": "new"})
+    assert changed.json()["summary"] == letta.conversations[conversation].summary == "new"
+    assert (await asker.http.patch(path, json={})).json()["summary"] == "new"
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 422), (f"?agent_id=agent-{NOBODY}", 404)])
@@ -87,6 +96,16 @@ async def test_resumes(letta: FakeLetta, asker: Asker) -> None:
     await asker.stream(agent, "hello")
     refused = await asker.http.post(f"/v1/runs/{list(letta.runs)[-1]}/stream", json={})
     assert refused.status_code == 400
+
+
+async def test_a_resumed_stream_breaks(letta: FakeLetta, asker: Asker) -> None:
+    """What can go wrong with a stream can go wrong with the rest of one."""
+    first = await asker.stream(letta.add_agent("Milo"), "@@plain:4@@", background=True)
+    path = f"/v1/runs/{first[0].json['run_id']}/stream"
+    letta.fail(Fault(after=1, then="end"), path="/stream$", times=1)
+    for said in ("word1 ", "word1 word2 word3"):
+        rest = await asker.http.post(path, json={"starting_after": 1})
+        assert text(tuple(read_frames(rest.content))) == said
 
 
 async def test_resume_of_an_unknown_message(letta: FakeLetta, asker: Asker) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.errors import Reject
 from gateway.events import Finish
-from gateway.once.parking import PARKED_SECONDS
+from gateway.streams.parking import PARKED_SECONDS
 from tests.gateway.lane import ScriptedRun, noted, step, text, until
-from tests.gateway.once.test_sharing import Waiting
-from tests.gateway.once.twins import Twins, twins
+from tests.gateway.streams.test_stream import Waiting
+from tests.gateway.streams.twins import Twins, twins
 
 
 ANSWER = [[text("a")], [text("b"), Finish()]]
@@ -104,7 +104,7 @@ async def test_nobody_comes_back_to_an_answer_that_has_ended():
         await until(lambda: "p.settle" in log)
         both.made.clock.advance(PARKED_SECONDS)
         await both.made.rest()
-        assert both.once._parking._parked == {}
+        assert both.streams._parking._parked == {}
     assert log == ["p.prepare", "p.settle"]
 
 

@@ -1,4 +1,4 @@
-"""Readers of a log in their own and in other processes: each `Twins` is a process."""
+"""Readers of a stream in its own and in other processes: each `Twins` is a process."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import pytest
 
 from gateway.errors import Reject
 from gateway.events import Finish
-from gateway.once import reader
-from gateway.once.claims import claim
-from gateway.once.identity import digest_of, name_of
-from gateway.once.journal import presence
+from gateway.store.memory import MemoryStore
+from gateway.streams import reader
+from gateway.streams.claims import Key
+from gateway.streams.identity import digest_of, name_of, new_id
+from gateway.streams.pages import Page
+from gateway.streams.place import Place
+from gateway.streams.reader import Elsewhere, Lost
+from gateway.streams.written import dump
 from tests.gateway.lane import CANCELLED, ScriptedRun, text, until
-from tests.gateway.once.twins import GRACE, first, twins
+from tests.gateway.streams.twins import GRACE, HEAD, first, twins
 from tests.plugins.watched import Watched
 
 
@@ -56,14 +60,14 @@ async def test_reading_elsewhere_keeps_it_going():
             reading = aiter(theirs)
             assert await anext(reading) == [text("a")]
             waiting = asyncio.create_task(anext(reading))
-            (log,) = one.once._journals
-            await until(lambda: presence(log) in store.inner._entries)
+            (name,) = one.running
+            await until(lambda: f"{name}/read" in store.inner._entries)
             looked = store.done.count("read")
             one.made.clock.advance(GRACE)
             await until(lambda: store.done.count("read") > looked)
             await until(one.made.waited_for)
             assert one.made.run.cancels == 0
-            await store.take(presence(log))
+            await store.take(f"{name}/read")
             one.made.clock.advance(GRACE / 4)
             await until(lambda: one.made.run.cancels == 1)
             assert await waiting == [CANCELLED]
@@ -85,7 +89,7 @@ async def test_the_process_was_killed_before_it_asked():
     store = Watched()
     async with twins(says=ANSWER, store=store.restarted()) as anew:
         digest = digest_of(anew.call(), "chat_completions", "")
-        await claim(store, name_of("ada", "k"), digest, ttl=60)
+        await Key(store, name_of("ada", "k"), digest, 60).claim(new_id(), 60)
         assert await code_of(anew.begin()) == "idempotency_unknown"
         assert anew.asked == 0
 
@@ -108,8 +112,8 @@ async def test_the_process_is_killed_while_another_reads(monkeypatch):
         async with twins(store=store) as two, await two.begin() as got:
             reading = aiter(got)
             assert await anext(reading) == [text("a")]
-            (journal,) = one.once._journals.values()
-            await journal.claimed.lease.release()  # leases end with their process
+            (journal,) = one.running.values()
+            await journal.lease.release()  # leases end with their process
             rest = [event async for batch in reading for event in batch]
             assert [(event.status, event.code) for event in rest] == [(409, "idempotency_unknown")]
 
@@ -119,8 +123,9 @@ async def test_a_log_that_has_gone():
     store = Watched()
     async with twins(says=ANSWER, store=store) as both:
         await both.events()
-        (log,) = store.inner._logs._logs
-        await store.append(log, [], ttl=0, limit=1)
+        await both.ended()
+        (name,) = (log for log in store.inner._logs._logs if log.startswith("/stream/"))
+        await store.append(name, [], ttl=0, limit=1)
         assert await code_of(both.begin()) == "idempotency_unknown"
         assert both.asked == 1
 
@@ -129,5 +134,42 @@ async def test_many_read_a_finished_one():
     """All get all of it."""
     async with twins(says=[ScriptedRun(ANSWER)]) as both:
         await both.events()
+        await both.ended()
         for events in await asyncio.gather(*(both.events() for _ in range(50))):
             assert events == [text("a"), text("b"), Finish()]
+
+
+async def test_nothing_comes_any_more():
+    """That is known at once, and not before what there is has been read."""
+    place = Place(MemoryStore(), "/stream/ada/1")
+    await place.append([dump(Page(1, [text("a")]))], 60, 1000)
+    one = Elsewhere(place, HEAD, GRACE)
+    assert await one.more(60) == [Page(1, [text("a")])]
+    with pytest.raises(Lost):
+        await one.more(60)
+
+
+async def test_nothing_comes_for_a_while(monkeypatch):
+    """As long as its writer lives, that means nothing."""
+    monkeypatch.setattr(reader, "LOOK_SECONDS", 0.01)
+    place = Place(MemoryStore(), "/stream/ada/1")
+    assert await place.lease()
+    one = Elsewhere(place, HEAD, GRACE)
+    assert await one.more(0.03) == []
+    assert await one.more(0) == []
+
+
+async def test_its_facts_become_known():
+    """When it has been prepared, its reader sees what that has come to."""
+    store, gate = Watched(), asyncio.Event()
+    async with (
+        twins(says=[gate, *ANSWER], store=store) as one,
+        twins(store=store) as two,
+        await one.start() as mine,
+        await two.resume(mine.id) as theirs,
+    ):
+        await mine.prepared()
+        assert await theirs.prepared()
+        assert theirs.head == mine.head
+        assert theirs.head.agent == "agent-1"
+        gate.set()

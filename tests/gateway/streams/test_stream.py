@@ -10,10 +10,10 @@ import pytest
 from gateway.call import Reply
 from gateway.errors import Reject
 from gateway.events import Finish, ToolCallStart
-from gateway.once import Shared
 from gateway.plugin import Turn
+from gateway.streams import Stream
 from tests.gateway.lane import Noted, ScriptedRun, step, text, until
-from tests.gateway.once.twins import twins
+from tests.gateway.streams.twins import twins
 
 
 ANSWER = [[text("a")], [text("b"), Finish()]]
@@ -32,7 +32,7 @@ async def test_what_surfaces_are_told():
     async with twins(step(Showing), says=ANSWER) as both:
         for number, replayed in enumerate((False, True, True)):
             async with await both.begin(request=f"r{number}") as answer:
-                assert isinstance(answer, Shared)
+                assert isinstance(answer, Stream)
                 assert answer.replayed is replayed
                 assert answer.head.request_id == "r0"
                 assert answer.call.agent is not None
@@ -97,11 +97,11 @@ async def test_leaving_before_there_is_an_answer():
     turn = Waiting(log)
     async with twins(step(lambda: turn), says=ANSWER) as both:
         waiting = [asyncio.create_task(both.events()) for _ in range(6)]
-        await until(lambda: any(j._readers == 6 for j in both.once._journals.values()))
+        await until(lambda: any(j.readers.count == 6 for j in both.running.values()))
         for each in waiting[::2]:
             each.cancel()
         await asyncio.wait(waiting[::2])
-        assert [j._readers for j in both.once._journals.values()] == [3]
+        assert [j.readers.count for j in both.running.values()] == [3]
         turn.go.set()
         assert await asyncio.gather(*waiting[1::2]) == [[text("a"), text("b"), Finish()]] * 3
     assert log == ["p.prepare", "p.settle"]

@@ -22,7 +22,9 @@ from gateway.events import (
     ToolResult,
     Usage,
 )
-from gateway.once.written import Head, Unmet, dump, ending_of, load
+from gateway.streams.pages import Page
+from gateway.streams.written import dump, dump_head, load, load_head
+from tests.gateway.streams.twins import HEAD
 
 
 EVENTS: list[Event] = [
@@ -39,53 +41,52 @@ EVENTS: list[Event] = [
     Finish("tool_calls"),
     Error(502, "server_error", "upstream_error", "It failed.", rolled_back=True),
 ]
-HEAD = Head("r", 1_800_000_000, "agent-1", "Milo", Reply(("reasoning",), ("top_p",), True))
 
 
 def test_every_event_comes_back():
     """All kinds there are, with all their fields."""
     assert {type(event) for event in EVENTS} == set(get_args(Event))
-    assert load(dump(EVENTS)) == EVENTS
+    assert load(dump(Page(7, EVENTS))) == Page(7, EVENTS)
 
 
 def test_half_a_character():
     """Text that cannot be encoded loses that character, and nothing else."""
-    assert load(dump([TextDelta("a\ud800b", "m")])) == [TextDelta("a?b", "m")]
+    read = load(dump(Page(1, [TextDelta("a\ud800b", "m")])))
+    assert read.events == [TextDelta("a?b", "m")]
 
 
-@pytest.mark.parametrize("agent", [("agent-1", "Milo"), (None, None)])
-def test_a_head_comes_back(agent):
-    """With or without an agent; what can be compared stays so."""
-    head = attrs.evolve(HEAD, agent=agent[0], agent_name=agent[1])
-    read = load(dump(head))
-    assert read == head
-    assert hash(read) == hash(head)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"prepared": True},
+        {"prepared": True, "agent": "agent-1", "agent_name": "Milo", "conversation": "conv-1"},
+        {"prepared": True, "reply": Reply(("reasoning",), ("top_p",), True)},
+        {"background": True, "facts": {"store": True, "metadata": {"a": "ü"}, "tools": [1, None]}},
+    ],
+)
+def test_a_head_comes_back(more):
+    """Before it is prepared, and then; with whatever a surface adds."""
+    head = attrs.evolve(HEAD, **more)
+    assert load_head(dump_head(head)) == head
 
 
 def test_a_refusal_comes_back():
     """All that the client is told of it."""
     reject = Reject(409, "conversation_busy", "Busy.", type="t", param="p", retry=False)
-    read = load(dump(reject))
+    read = load(dump(Page(1, [EVENTS[-1]], refused=reject))).refused
     assert isinstance(read, Reject)
     assert vars(read) == vars(reject)
     assert str(read) == "Busy."
 
 
 def test_what_is_lacking_comes_back():
-    """It says only that."""
-    assert load(dump(Unmet("tool_choice"))) == Unmet("tool_choice")
-
-
-def test_endings():
-    """The last event of a batch, or a refusal."""
-    assert ending_of([TextDelta("a", "m"), Finish()]) == Finish()
-    assert ending_of([EVENTS[-1]]) == EVENTS[-1]
-    reject = Reject(400, "x", "x")
-    assert ending_of(reject) is reject
-    for item in ([TextDelta("a", "m")], [], HEAD, Unmet("tool_choice")):
-        assert ending_of(item) is None
+    """With the events before which it is known."""
+    page = Page(1, [EVENTS[0]], unmet="tool_choice")
+    assert load(dump(page)) == page
 
 
 def test_it_is_small():
     """A piece of text costs little more than itself."""
-    assert dump([TextDelta("Hello", "message-1")]) == b'[["t","Hello","message-1"]]'
+    written = dump(Page(12, [TextDelta("Hello", "message-1")]))
+    assert written == b'[12,[["t","Hello","message-1"]]]'

@@ -1,8 +1,10 @@
-"""Which requests are one and the same: the key, the chat and the body that a client sends."""
+"""Which requests are one and the same, and where what belongs to a caller is stored."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 
 import orjson
 
@@ -14,6 +16,23 @@ _MANNER = frozenset({"stream", "stream_options"})
 
 _KEY = "idempotency-key"
 _RETRIES = "x-stainless-retry-count"
+_ID = re.compile("[0-9a-f]{32}")
+
+
+def new_id() -> str:
+    """An id for a stream, which nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def is_id(text: str) -> bool:
+    """Whether it could be the id of a stream."""
+    return _ID.fullmatch(text) is not None
+
+
+def place_of(caller: str, stream_id: str) -> str:
+    """Where a stream of this caller's is stored; to all others it is not there."""
+    # No step of the pipeline has an empty name, so none of them sees what begins so.
+    return f"/stream/{caller}/{stream_id}"
 
 
 def key_of(call: Call) -> str:
@@ -23,7 +42,6 @@ def key_of(call: Call) -> str:
 
 def name_of(caller: str, key: str) -> str:
     """Where the claim on this key is stored; it is the caller's own."""
-    # No step of the pipeline has an empty name, so none of them sees what begins so.
     return f"/once/{caller}/{_hashed(key.encode(errors='surrogatepass'))}"
 
 

@@ -1,19 +1,22 @@
-"""The turn of a key: how it runs by itself, and how it ends."""
+"""A kept stream: how it runs by itself, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from typing import Any
 
 import attrs
 import pytest
 
 from gateway.errors import Reject, StoreError
 from gateway.events import Error, Finish
-from gateway.once import journal as module
-from gateway.once.written import load
 from gateway.plugin import Context, Turn
 from gateway.store.memory import MemoryStore
+from gateway.streams import Keep, writer
+from gateway.streams.kept import interrupted
+from gateway.streams.pages import joined
+from gateway.streams.place import Place
 from tests.gateway.lane import (
     CANCELLED,
     FAILED,
@@ -28,7 +31,7 @@ from tests.gateway.lane import (
     text,
     until,
 )
-from tests.gateway.once.twins import GRACE, TTL, first, twins
+from tests.gateway.streams.twins import ADA, GRACE, TTL, first, twins
 from tests.plugins.watched import Watched
 
 
@@ -118,12 +121,12 @@ async def test_nobody_waits_for_it_to_be_asked():
     turn = Waiting(log)
     async with twins(step(lambda: turn), says=[[text("a")], asyncio.Event()]) as both:
         beginning = asyncio.create_task(both.begin())
-        await until(lambda: both.once._journals)
+        await until(lambda: both.running)
         await asyncio.sleep(0)
         beginning.cancel()
         await asyncio.wait([beginning])
         both.made.clock.advance(GRACE)
-        await until(lambda: any(j._given_up for j in both.once._journals.values()))
+        await until(lambda: any(j._given_up for j in both.running.values()))
         turn.go.set()
         await both.made.rest()
         assert both.made.run.cancels == 1
@@ -172,6 +175,16 @@ async def test_failed_before_letta_was_asked(raised, status, code):
 
 
 @attrs.define
+class Answers:
+    """Those of a pipeline."""
+
+    inner: Any
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+@attrs.define
 class Buggy:
     """Gives no answers: there is a mistake in it."""
 
@@ -193,7 +206,7 @@ async def test_a_bug_shows_nothing():
     async with twins() as both:
         context = Context("r", both.made.clock)
         with logged("ERROR") as lines, pytest.raises(Reject) as caught:
-            await both.once.begin(Buggy(), both.call(), context)
+            await both.streams.begin(Buggy(), both.call(), context)
     assert "secret" in "".join(lines)
     assert "secret" not in str(caught.value)
     assert (caught.value.code, caught.value.retry) == ("internal_error", False)
@@ -259,8 +272,9 @@ async def test_a_long_turn_keeps_its_key():
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-async def test_a_store_that_fails_on_the_way(batches):
-    """The turn goes on to its end at Letta; readers are told, and it is not run again."""
+async def test_a_store_that_fails_on_the_way(batches, monkeypatch):
+    """Who reads it here gets all of it; to others it is lost, and it is not run again."""
+    monkeypatch.setattr(writer, "PAUSES", (0.0,))
     store, gate, log = Watched(), asyncio.Event(), list[str]()
     says = [[text("a")], gate, *[[text("b")]] * batches, [Finish()]]
     async with twins(noted(log), says=says, store=store, keepalive=0.01) as both:
@@ -272,8 +286,8 @@ async def test_a_store_that_fails_on_the_way(batches):
                 gate.set()
                 rest = [event async for batch in reading for event in batch]
                 await both.made.rest()
-        assert [(event.status, event.code) for event in rest] == [(503, "store_unavailable")]
-        assert len(lines) == 1
+        assert rest == [*[text("b")] * batches, Finish()]
+        assert len(lines) == 2
         store.broken = set()
         with pytest.raises(Reject, match="not known"):
             await both.begin()
@@ -281,12 +295,30 @@ async def test_a_store_that_fails_on_the_way(batches):
     assert both.asked == 1
 
 
-async def test_an_answer_that_is_too_large(monkeypatch):
+async def test_a_store_that_comes_back(monkeypatch):
+    """What could not be logged meanwhile is logged then, each piece where it belongs."""
+    monkeypatch.setattr(writer, "PAUSES", (0.0, 10.0))
+    store, gate, end = Watched(), asyncio.Event(), asyncio.Event()
+    says = [[text("a")], gate, [text("b")], end, [Finish()]]
+    async with twins(says=says, store=store) as both:
+        async with await both.begin() as answer:
+            reading = aiter(answer)
+            assert await anext(reading) == [text("a")]
+            store.broken = {"append"}
+            gate.set()
+            assert await anext(reading) == [text("b")]
+            store.broken = set()
+            end.set()
+            assert [event async for batch in reading for event in batch] == [Finish()]
+        await both.ended()
+        assert await both.events() == [text("a"), text("b"), Finish()]
+
+
+async def test_an_answer_that_is_too_large():
     """Whoever keeps up gets it whole; from its start it is not to be had any more."""
-    monkeypatch.setattr(module, "LARGEST", 1000)
     gates = [asyncio.Event() for _ in range(20)]
     says = [step for gate in gates for step in (gate, [text("x" * 200)])]
-    async with twins(says=[*says, [Finish()]]) as both:
+    async with twins(says=[*says, [Finish()]], size=1000) as both:
         async with await both.begin() as answer:
             got = 0
             for gate in gates:
@@ -302,22 +334,21 @@ async def test_an_answer_that_is_too_large(monkeypatch):
 
 
 async def test_what_is_written():
-    """A head, then the batches; no credentials, and nothing of what was asked."""
+    """A head and the events; no credentials, and nothing of what was asked."""
     store = Watched()
     async with twins(says=ANSWER, store=store) as both:
         await both.events(attrs.evolve(both.call(), body={"model": "Milo", "messages": ["secret"]}))
-        (key,) = store.inner._logs._logs
-        items = [item for _, item in await store.read_from(key, 0, wait=0)]
-    head, *batches = map(load, items)
+        await both.ended()
+        entries = [entry.value for entry in store.inner._entries.values()]
+        logs = [item for log in store.inner._logs._logs.values() for item in log.items]
+        (place,) = [Place(store, key) for key in store.inner._entries if key.startswith("/stream/")]
+        head, (_, pages) = await place.head(), await place.pages(0, 0)
+    assert head is not None
     assert (head.request_id, head.agent, head.agent_name) == ("r", "agent-1", "Milo")
+    assert (head.conversation, head.surface, head.model) == ("conv-1", "chat_completions", "Milo")
     assert head.reply == KEPT.reply
-    assert [event for batch in batches for event in batch] == [
-        text("a"),
-        text("b"),
-        USAGE,
-        Finish(),
-    ]
-    assert b"secret" not in b"".join(items)
+    assert joined(pages) == (1, [text("a"), text("b"), USAGE, Finish()])
+    assert b"secret" not in b"".join([*entries, *logs])
 
 
 async def test_a_run_that_cannot_be_cancelled():
@@ -326,3 +357,117 @@ async def test_a_run_that_cannot_be_cancelled():
         await first(await both.begin())
         both.made.clock.advance(GRACE)
         assert (await both.events())[-1] == CANCELLED
+
+
+async def test_it_is_interrupted():
+    """Here and now, with what there was; its run is cancelled at Letta, and read out unseen."""
+    log: list[str] = []
+    async with twins(noted(log), says=[[text("a")], asyncio.Event()]) as both:
+        async with await both.start() as stream:
+            reading = aiter(stream)
+            assert await anext(reading) == [text("a")]
+            (journal,) = both.running.values()
+            journal.interrupt()
+            journal.interrupt()
+            assert [event async for batch in reading for event in batch] == [interrupted()]
+        await both.made.rest()
+        assert (await both.streams.look(stream.id, ADA)).events == (text("a"), interrupted())
+    assert both.made.run.cancels == 1
+    assert both.made.run.read_out or both.made.run.closed
+    assert log == ["p.prepare", "p.abandon"]
+
+
+async def test_it_is_interrupted_although_runs_go_on():
+    """An operator who does not have them cancelled for want of readers does not mean this."""
+    async with twins(says=[[text("a")], asyncio.Event()], cancel_on_leave=False) as both:
+        async with await both.start() as stream:
+            assert await anext(aiter(stream)) == [text("a")]
+            both.running[both.name(stream)].interrupt()
+        await both.made.rest()
+    assert both.made.run.cancels == 1
+
+
+async def test_it_is_interrupted_while_it_is_prepared():
+    """Letta is not asked, and those who wait are told."""
+    log: list[str] = []
+    turn = Waiting(log)
+    async with twins(step(lambda: turn), says=ANSWER) as both, await both.start() as stream:
+        both.running[both.name(stream)].interrupt()
+        assert [event async for batch in stream for event in batch] == [interrupted()]
+        await both.made.rest()
+    assert both.made.letta.asked == []
+
+
+async def test_it_is_interrupted_after_its_end():
+    """That comes too late, and changes nothing."""
+    async with twins(says=ANSWER) as both, await both.start() as stream:
+        events = [event async for batch in stream for event in batch]
+        for journal in both.running.values():
+            journal.interrupt()
+        await both.made.rest()
+        assert events[-1] == Finish()
+        assert (await both.streams.look(stream.id, ADA)).state == "finished"
+    assert both.made.run.cancels == 0
+
+
+async def test_in_the_background_nobody_needs_to_read_it():
+    """However long nobody does, it goes on to its end."""
+    gate = asyncio.Event()
+    async with twins(says=[[text("a")], gate, [Finish()]]) as both:
+        async with await both.start(Keep(background=True)) as stream:
+            pass
+        both.made.clock.advance(100 * GRACE)
+        gate.set()
+        await both.ended()
+        assert (await both.streams.look(stream.id, ADA)).state == "finished"
+    assert both.made.run.cancels == 0
+
+
+async def test_the_gateway_cannot_wait_for_it():
+    """A run that does not end when the gateway stops has an ending that says so."""
+    store = Watched()
+
+    @attrs.define
+    class Stubborn(ScriptedRun):
+        async def cancel(self):
+            pass
+
+    runs = [Stubborn([[text("a")], asyncio.Event()])]
+    async with twins(says=runs, store=store, limit=0.05) as both, await both.start() as stream:
+        assert await anext(aiter(stream)) == [text("a")]
+    async with twins(store=store.restarted()) as anew:
+        stood = await anew.streams.look(stream.id, ADA)
+    assert stood.state == "failed"
+    assert [getattr(event, "code", event) for event in stood.events] == [
+        text("a"),
+        "gateway_stopping",
+    ]
+
+
+async def test_a_mistake_of_ours():
+    """A stream that breaks for no reason anybody has foreseen has an ending, too."""
+
+    @attrs.define
+    class Breaking(Answers):
+        async def begin(self, call, context):
+            exchange = await self.inner.begin(call, context)
+            exchange.asked = None
+            return exchange
+
+    async with twins(says=ANSWER) as both:
+        with logged("ERROR") as lines:
+            call, context = both.call(""), Context("r", both.made.clock, ADA)
+            stream = await both.streams.start(Breaking(both.made.pipeline), call, context)
+            async with stream:
+                (error,) = [event async for batch in stream for event in batch]
+            await until(lambda: lines)
+        assert (error.status, error.code) == (500, "internal_error")
+
+
+async def test_its_run_is_to_outlive_broken_connections():
+    """That is what Letta is asked for; not so for answers that are not kept."""
+    runs = [ScriptedRun(ANSWER), ScriptedRun(ANSWER)]
+    async with twins(says=runs) as both:
+        await both.events()
+        await both.events(both.call(""))
+    assert [run.kept for run in runs] == [True, False]

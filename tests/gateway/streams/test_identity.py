@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.call import Call
-from gateway.once.identity import attempt_of, digest_of, key_of, name_of
+from gateway.streams.identity import attempt_of, digest_of, key_of, name_of
 
 
 BODY = {"model": "Milo", "messages": [{"role": "user", "content": "é"}]}

@@ -1,4 +1,4 @@
-"""Once only, over FakeLetta: whoever asks, whenever, and whoever leaves."""
+"""Kept streams over FakeLetta: whoever asks, whenever, and whoever leaves."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gateway.background import Background
 from gateway.call import Call, Message, Text
 from gateway.errors import Reject
 from gateway.events import Event, Finish
-from gateway.once import Once, Shared
 from gateway.services import Caller, Context
 from gateway.store import OpenStore
+from gateway.streams import Stream, Streams
 from gateway.testing.fakeletta import FakeLetta
 from tests.gateway.lane import ScriptedRun, noted, text, texts
-from tests.gateway.once.twins import twins
 from tests.gateway.store.stores import WITH_REDIS, open_redis, opened, redis_url
+from tests.gateway.streams.twins import twins
 from tests.plugins.house import House, built
 from tests.plugins.watched import Watched
 
@@ -36,14 +36,14 @@ class Process:
     """A gateway."""
 
     house: House
-    once: Once
+    streams: Streams
 
     async def ask(self, call: Call, batches: int | None) -> tuple[str, list[Event]]:
         """The id and the events of an answer, or as many batches of it before the client goes."""
         context = Context(f"r{id(object())}", self.house.clock, Caller("ada", "ada"))
         got: list[Event] = []
-        async with await self.once.begin(self.house.pipeline, call, context) as answer:
-            assert isinstance(answer, Shared)
+        async with await self.streams.begin(self.house.pipeline, call, context) as answer:
+            assert isinstance(answer, Stream)
             async for batch in answer:
                 got += batch
                 batches = None if batches is None else batches - 1
@@ -58,9 +58,11 @@ async def process(letta: FakeLetta, store: OpenStore) -> AsyncIterator[Process]:
     async with (
         built(letta, store=Watched(store, store)) as house,
         Background(logger) as background,
-        Once(store, background.spawn, logger, ttl=600, grace=30) as once,
+        Streams(
+            store, background.spawn, logger, ttl=600, key_ttl=600, grace=30, size=4_000_000
+        ) as streams,
     ):
-        yield Process(house, once)
+        yield Process(house, streams)
 
 
 @asynccontextmanager
@@ -148,25 +150,30 @@ async def test_without_a_key_nothing_is_stored() -> None:
     answer = [[text("a")], [Finish()]]
     runs = [ScriptedRun(answer), ScriptedRun(answer), ScriptedRun(answer)]
     async with twins(says=runs, store=store) as both:
+        await both.hears()
+        store.done.clear()
         for plain in (both.call(""), both.call("", chat="c"), both.call("", chat="c", attempt=1)):
             assert await both.events(plain) == [text("a"), Finish()]
     assert store.done == []
 
 
 async def test_with_a_key() -> None:
-    """Few operations: the claim, what is said, the end; then reading."""
+    """Few operations: the claim, the head, what is said; then reading."""
     store = Watched()
     async with twins(says=[[text("a")], [Finish()]], store=store) as both:
-        await both.events()
-        count = {name: store.done.count(name) for name in set(store.done) - {"read_from"}}
-        assert count.pop("append") <= 3
-        assert count == {"read": 1, "lease": 1, "put_if_absent": 1, "put": 1}
+        await both.hears()
         store.done.clear()
         await both.events()
-        assert store.done == ["read", "read_from"]
+        count = {name: store.done.count(name) for name in set(store.done)}
+        assert count.pop("append") <= 3
+        assert count == {"read": 1, "lease": 1, "put_if_absent": 1, "put": 2}
+        await both.ended()
+        store.done.clear()
+        await both.events()
+        assert store.done == ["read", "read", "read_from"]
 
 
-@pytest.mark.parametrize("operation", ["read", "lease", "put_if_absent", "read_from"])
+@pytest.mark.parametrize("operation", ["read", "lease", "put", "put_if_absent"])
 async def test_a_store_that_does_not_answer(operation: str) -> None:
     """The request is refused before Letta is asked, or goes on: it may always be sent again."""
     store = Watched()

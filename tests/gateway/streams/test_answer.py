@@ -6,13 +6,13 @@ import inspect
 
 import pytest
 
-from gateway.once.answer import Answer
-from gateway.once.parking import Opened
-from gateway.once.sharing import Shared
 from gateway.pipeline.exchange import Exchange
+from gateway.streams.answer import Answer
+from gateway.streams.parking import Opened
+from gateway.streams.stream import Stream
 
 
-@pytest.mark.parametrize("kind", [Exchange, Shared, Opened])
+@pytest.mark.parametrize("kind", [Exchange, Stream, Opened])
 def test_it_is_an_answer(kind):
     """All that the protocol names is there."""
     named = {name for name in vars(Answer) if name in {"call", "unmet"} or name.startswith("__a")}

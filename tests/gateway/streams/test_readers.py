@@ -1,0 +1,91 @@
+"""Who reads a running stream."""
+
+from __future__ import annotations
+
+import loguru
+import pytest
+
+from gateway.background import Background
+from gateway.store.memory import MemoryStore
+from gateway.streams.place import Place
+from gateway.streams.readers import ENTERING_SECONDS, Readers
+from gateway.testing.kit import ManualClock
+from tests.plugins.watched import Watched
+
+
+GRACE = 60.0
+
+
+class Watch:
+    """Readers over a clock that stands still, and how often nobody was there."""
+
+    def __init__(self, grace=GRACE):
+        clock = ManualClock()
+        self.store, self.clock = Watched(MemoryStore(clock.now)), clock
+        self.background = Background(loguru.logger)
+        self.place = Place(self.store, "/stream/ada/1")
+        self.readers = Readers(self.place, self.clock, grace, self.background.spawn, loguru.logger)
+        self.nobody = 0
+
+    async def alone(self):
+        self.nobody += 1
+
+    async def after(self, seconds):
+        """How often nobody was there when so much time has gone by."""
+        self.clock.advance(seconds)
+        async with self.background:
+            pass
+        return self.nobody
+
+
+async def test_nobody_comes():
+    """The one who began it has a moment to come, whatever the grace."""
+    watch = Watch(grace=0.0)
+    watch.readers.open(watch.alone)
+    assert await watch.after(ENTERING_SECONDS - 1) == 0
+    assert await watch.after(1) == 1
+
+
+async def test_the_last_one_goes():
+    """The grace counts from then, and anew each time."""
+    watch = Watch()
+    watch.readers.enter()
+    watch.readers.open(watch.alone)
+    watch.readers.enter()
+    watch.readers.leave()
+    assert await watch.after(10 * GRACE) == 0
+    watch.readers.leave()
+    assert await watch.after(GRACE - 1) == 0
+    watch.readers.enter()
+    assert await watch.after(10 * GRACE) == 0
+    watch.readers.leave()
+    assert await watch.after(GRACE) == 1
+
+
+async def test_somebody_reads_it_elsewhere():
+    """Then it is looked at again after a quarter of the grace."""
+    watch = Watch()
+    watch.readers.open(watch.alone)
+    await watch.place.show_reader(GRACE + 1)
+    assert await watch.after(GRACE) == 0
+    assert await watch.after(GRACE / 4) == 1
+
+
+async def test_a_store_that_does_not_answer():
+    """Others cannot be reading either."""
+    watch = Watch()
+    watch.store.broken = {"read"}
+    watch.readers.open(watch.alone)
+    assert await watch.after(GRACE) == 1
+
+
+@pytest.mark.parametrize("grace", [None, GRACE])
+async def test_it_does_not_matter(grace):
+    """For a stream in the background never, for others not after their end."""
+    watch = Watch(grace)
+    watch.readers.open(watch.alone)
+    watch.readers.enter()
+    if grace is not None:
+        watch.readers.close()
+    watch.readers.leave()
+    assert await watch.after(10 * GRACE) == 0

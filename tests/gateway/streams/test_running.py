@@ -1,0 +1,61 @@
+"""The streams that run in this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.streams.kept import INTERRUPTED
+from tests.gateway.lane import text
+from tests.gateway.streams.twins import first, twins
+
+
+async def test_they_are_found_by_their_names():
+    """As long as they run."""
+    gate = asyncio.Event()
+    async with twins(says=[[text("a")], gate, []]) as both:
+        stream = await both.start()
+        async with stream:
+            assert await anext(aiter(stream)) == [text("a")]
+            running, name = both.streams._running, both.name(stream)
+            assert running.get(name) is not None
+            assert running.get("/stream/ada/other") is None
+            assert not running.stop("/stream/ada/other")
+            assert running.stop(name)
+            assert [e.code for b in [await anext(aiter(stream))] for e in b] == [INTERRUPTED]
+        await both.ended()
+        assert running.get(name) is None
+        assert not running.stop(name)
+
+
+async def test_the_plugins_stay_open_for_them():
+    """From before the first client may leave until the end."""
+    in_use = 0
+
+    class Counted:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def in_use(self):
+            return self
+
+        def __enter__(self):
+            nonlocal in_use
+            in_use += 1
+
+        def __exit__(self, *_):
+            nonlocal in_use
+            in_use -= 1
+
+    gate = asyncio.Event()
+    async with twins(says=[[text("a")], gate]) as both:
+        both.made.pipeline = Counted(both.made.pipeline)
+        stream = await both.start()
+        assert in_use == 1
+        await first(stream)
+        assert in_use == 1
+        both.streams._running.stop(both.name(stream))
+        await both.ended()
+        assert in_use == 0
