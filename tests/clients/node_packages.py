@@ -14,32 +14,36 @@ from tests.letta_server.install import CannotInstall, Say, alone, cache_director
 
 
 CLIENTS = Path(__file__).with_name("node")
+CODEX = Path(__file__).with_name("codex")
 PINS = ("package.json", "package-lock.json")
 
 
-def node_modules(say: Say) -> Path:
+def node_modules(say: Say, clients: Path = CLIENTS) -> Path:
     """
     Where they are, installed now if they are not. A change of the pins makes another place.
+
+    Args:
+        clients: The folder of the pins.
 
     Raises:
         CannotInstall: A package could not be had.
     """
-    pins = b"".join((CLIENTS / name).read_bytes() for name in PINS)
+    pins = b"".join((clients / name).read_bytes() for name in PINS)
     root = cache_directory() / f"node-{hashlib.sha256(pins).hexdigest()[:12]}"
     done = root / "done"
     with alone(root, say):
         if not done.exists():
-            say("installing the Node clients")
-            _install(root)
+            say(f"installing the clients of tests/clients/{clients.name}")
+            _install(root, clients)
             done.touch()
     return root / "node_modules"
 
 
-def _install(root: Path) -> None:
+def _install(root: Path, clients: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     for name in PINS:
-        shutil.copy(CLIENTS / name, root)
+        shutil.copy(clients / name, root)
     command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:

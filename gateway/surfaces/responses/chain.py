@@ -1,0 +1,160 @@
+"""Where a request stands: after which response, and in which conversation at Letta.
+
+The plugins are told by the call's `thread`: in a conversation that the client names all is new;
+of a chain of responses any may be followed twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import attrs
+
+from gateway.call import NO_THREAD, Thread
+from gateway.errors import Reject
+from gateway.pipeline import Answers
+from gateway.streams import NoStream
+from gateway.streams.identity import is_id
+from gateway.surfaces.openai_messages import refuse
+from gateway.surfaces.responses.items import Item, messages_of, type_of
+from gateway.surfaces.responses.kept import KEPT_SECONDS, Kept, Record
+from gateway.surfaces.responses.request import Wanted
+
+
+# How long a request waits for the end of the response that it follows.
+WAIT_SECONDS = 30.0
+
+
+@attrs.frozen
+class Link:
+    """A request's place: what was `said` before it, and what will be kept of it."""
+
+    record: Record
+    said: Sequence[Item] = ()
+    thread: Thread = NO_THREAD
+
+
+@attrs.frozen
+class Chain:
+    """Finds the place of requests among the responses that are kept."""
+
+    kept: Kept
+    answers: Answers
+
+    async def link(self, wanted: Wanted, key: str) -> Link:
+        """
+        The place of a request; `key` is its idempotency key, or "".
+
+        Raises:
+            Reject: What it follows, or refers to, is not kept.
+        """
+        items = await self._resolved(wanted.input)
+        record = Record(_name(key), items, conversation=wanted.conversation)
+        if wanted.conversation:
+            return Link(record, (), Thread(wanted.conversation, only_new=True))
+        if wanted.previous:
+            return await self._behind(wanted, record)
+        record = attrs.evolve(record, chain=record.reply)
+        return Link(record, (), _thread(wanted, record, "", 1) if wanted.store else NO_THREAD)
+
+    async def _behind(self, wanted: Wanted, record: Record) -> Link:
+        token, before = await self._before(wanted.previous)
+        last = before[-1]
+        record = attrs.evolve(record, previous=token, chain=last.chain)
+        if last.conversation:
+            record = attrs.evolve(record, conversation=last.conversation)
+            return Link(record, (), Thread(last.conversation, only_new=True))
+        said = [item for each in before for item in (*each.input, *_output(each))]
+        turns = sum(message.role == "user" for message in messages_of(said, "history"))
+        return Link(record, said, _thread(wanted, record, last.reply, turns + 1))
+
+    async def _before(self, given: str) -> tuple[str, Sequence[Record]]:
+        """The token of a response, and all that it followed and itself, oldest first."""
+        token = self.kept.ids.token("resp", given)
+        record = None if token is None else await self._answered(token)
+        if token is None or record is None:
+            text = f"Previous response with id '{given}' not found."
+            refuse("previous_response_id", text, "previous_response_not_found")
+        found = [record]
+        while record is not None and record.previous:
+            record = await self._refreshed(record.previous)
+            if record is not None:
+                found.insert(0, record)
+        return token, found
+
+    async def _refreshed(self, token: str) -> Record | None:
+        """What is followed is kept for as long as what follows it."""
+        record = await self.kept.read(token)
+        if record is not None and record.stored < time.time() - KEPT_SECONDS / 2:
+            await self.kept.write(token, record)
+        return record
+
+    async def _answered(self, token: str) -> Record | None:
+        """A record with its response, which may have to be waited for."""
+        record = await self.kept.read(token)
+        if record is None or record.body is not None:
+            return record
+        try:
+            await self._ended(token)
+            return attrs.evolve(record, body=await self.kept.body(token))
+        except NoStream:  # nobody has seen its end, and now it cannot be seen any more
+            return record
+
+    async def _ended(self, token: str) -> None:
+        """Wait for a response in the background; who goes on behind another has left it."""
+        streams, caller = self.kept.streams, self.kept.caller
+        stood = await streams.look(token, caller)
+        if stood.state == "running" and not stood.head.background:
+            await self.kept.stop(token)
+        async with await streams.resume(token, caller, self.answers) as stream:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    async for _ in stream:
+                        pass
+            except TimeoutError:
+                text = "The response that this one follows is not over yet."
+                raise Reject(409, "response_in_progress", text, retry=False) from None
+
+    async def _resolved(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items, and in place of references what they refer to."""
+        return [
+            await self._referred(item, f"input.[{i}]")
+            if type_of(item) == "item_reference"
+            else item
+            for i, item in enumerate(items)
+        ]
+
+    async def _referred(self, item: Item, at: str) -> Item:
+        given = str(item.get("id"))
+        token = given.partition("_")[2][:32]
+        output: Sequence[Item] = ()
+        if is_id(token):
+            with suppress(NoStream):
+                output = (await self.kept.body(token))["output"]
+        found = next((each for each in output if each["id"] == given), None)
+        if found is None:
+            refuse(f"{at}.id", f"Item with id '{given[:100]}' not found.", "item_not_found")
+        return found
+
+
+def _thread(wanted: Wanted, record: Record, parent: str, first: int) -> Thread:
+    named = (wanted.body.get("metadata") or {}).get("chat_id") is not None
+    chat = "" if named else record.chain
+    return Thread(chat, parent=parent, reply=record.reply, first=first, passing=not named)
+
+
+def _name(key: str) -> str:
+    """A new name; the same for all requests with the same idempotency key."""
+    if not key:
+        return secrets.token_hex(16)
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _output(record: Record) -> Sequence[Item]:
+    output: Sequence[Item] = (record.body or {}).get("output", ())
+    return output

@@ -1,0 +1,206 @@
+"""The body of `POST /v1/responses` becomes a `Call`, or a 400 that says why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from gateway.call import NO_THREAD, Call, Message, Reply, Text, Thread
+from gateway.surfaces.chat_request import LONGEST_MODEL, NOTHING, shallow
+from gateway.surfaces.openai_messages import kind, refuse
+from gateway.surfaces.responses.items import Item, items_of, messages_of, unknown_in
+from gateway.surfaces.responses.tools import ToolsWanted, tools_of
+
+
+# Read here; all other fields are said to be ignored when sent, unless a plugin honours them.
+READ = frozenset(
+    {
+        "background",
+        "conversation",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "metadata",
+        "model",
+        "previous_response_id",
+        "store",
+        "stream",
+        "text",
+        "tools",
+    }
+)
+
+# What OpenAI does unless asked otherwise; to say so asks for nothing.
+USUAL = {"truncation": "disabled", "service_tier": "auto", "top_p": 1, "top_logprobs": 0}
+
+# Plugins know fields by the names that chat completions have for them. They stand alone, or
+# in quotes where a sentence names them.
+OUR_NAMES = {
+    "max_completion_tokens": "max_output_tokens",
+    "response_format.json_schema": "text.format",
+    "response_format": "text.format",
+    "messages": "input",
+}
+THEIR_NAMES = re.compile(rf"(^|')({'|'.join(map(re.escape, OUR_NAMES))})\b")
+
+
+@attrs.frozen
+class Wanted:
+    """A parsed body."""
+
+    body: Mapping[str, Any]
+    model: str
+    input: Sequence[Item]
+    instructions: str
+    stream: bool
+    store: bool
+    background: bool
+    previous: str
+    conversation: str
+    tools: ToolsWanted
+
+    def call(
+        self,
+        headers: Mapping[str, str],
+        said: Sequence[Item] = (),
+        thread: Thread = NO_THREAD,
+    ) -> Call:
+        """
+        The request, after what was `said` before, at its place in a chain or conversation.
+
+        Raises:
+            Reject: An item has a part that Letta cannot be sent.
+        """
+        told = (Message("system", (Text(self.instructions),)),) if self.instructions else ()
+        before = messages_of(said, "history")
+        return Call(
+            model=self.model,
+            messages=(*told, *before, *messages_of(self.input)),
+            headers=headers,
+            body={**self.body, **in_plugins_words(self.body), "conversation": None},
+            thread=thread,
+            stream=self.stream,
+            tools=self.tools.offer.tools,
+            choice=self.tools.offer.choice,
+            parallel=flag(self.body, "parallel_tool_calls", default=True),
+            reply=Reply(ignored=self._ignored()),
+        )
+
+    def _ignored(self) -> tuple[str, ...]:
+        """Fields that nothing reads, by the names that plugins know them by."""
+        sent = {name: value for name, value in self.body.items() if value not in NOTHING}
+        names = [name for name, value in sent.items() if _asks(name, value)]
+        names += [name for name in in_plugins_words(self.body) if name not in names]
+        if self.tools.offer.tools:
+            names.insert(0, "tools")
+        names += [f"tools.{kind}" for kind in sorted(self.tools.left_out)]
+        names += [f"input.{kind}" for kind in sorted(unknown_in(self.input))]
+        text = self.body.get("text") or {}
+        return (*names, *(f"text.{name}" for name in text if name != "format"))
+
+
+def parse(body: object) -> Wanted:
+    """
+    Check the body and read it.
+
+    Raises:
+        Reject: A field is missing, of the wrong type, or asks for what cannot be had.
+    """
+    if not isinstance(body, dict):
+        refuse("body", f"The body must be a JSON object, not {kind(body)}.", "invalid_type")
+    shallow(body)
+    model = _text(body, "model")
+    if not model:
+        refuse("model", "'model' must be text that names an agent.", "missing_model")
+    if len(model) > LONGEST_MODEL:
+        refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
+    _objects(body)
+    wanted = Wanted(
+        body=body,
+        model=model,
+        input=items_of(body.get("input")),
+        instructions=_text(body, "instructions"),
+        stream=flag(body, "stream"),
+        store=flag(body, "store", default=True),
+        background=flag(body, "background"),
+        previous=_text(body, "previous_response_id"),
+        conversation=_conversation(body.get("conversation")),
+        tools=tools_of(body),
+    )
+    _together(wanted)
+    return wanted
+
+
+def in_plugins_words(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that chat completions have under other names."""
+    words: dict[str, Any] = {}
+    if body.get("max_output_tokens") is not None:
+        words["max_completion_tokens"] = body["max_output_tokens"]
+    shape = (body.get("text") or {}).get("format")
+    if isinstance(shape, dict) and shape.get("type") == "json_schema":
+        described = {name: value for name, value in shape.items() if name != "type"}
+        words["response_format"] = {"type": "json_schema", "json_schema": described}
+    elif shape is not None and shape != {"type": "text"}:
+        words["response_format"] = shape
+    return words
+
+
+def in_our_words(text: str) -> str:
+    """What a plugin says of a request, with the names that its fields have here."""
+    return THEIR_NAMES.sub(lambda found: found[1] + OUR_NAMES[found[2]], text)
+
+
+def flag(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """
+    A field that is true or false; null is the default.
+
+    Raises:
+        Reject: It is neither.
+    """
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        refuse(name, f"'{name}' must be true or false, not {kind(value)}.", "invalid_type")
+    return value
+
+
+def _asks(name: str, value: object) -> bool:
+    return name not in READ and not (name in USUAL and USUAL[name] == value)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        refuse(name, f"'{name}' must be text, not {kind(value)}.", "invalid_type")
+    return value or ""
+
+
+def _objects(body: Mapping[str, Any]) -> None:
+    for name in ("metadata", "text"):
+        value = body.get(name)
+        if value is not None and not isinstance(value, dict):
+            refuse(name, f"'{name}' must be an object, not {kind(value)}.", "invalid_type")
+
+
+def _conversation(value: object) -> str:
+    named = value.get("id") if isinstance(value, dict) else value
+    if named is None:
+        return ""
+    if not isinstance(named, str | int) or isinstance(named, bool):
+        refuse("conversation", "'conversation' must be text, or an object.", "invalid_type")
+    return str(named)
+
+
+def _together(wanted: Wanted) -> None:
+    if wanted.previous and wanted.conversation:
+        text = "'previous_response_id' and 'conversation' cannot be used together."
+        refuse("previous_response_id", text, "mutually_exclusive_parameters")
+    if wanted.background and not wanted.store:
+        text = "'background' needs 'store': nobody could ask for the response."
+        refuse("background", text, "unsupported_value")
+    if wanted.previous and not wanted.previous.isprintable():
+        refuse("previous_response_id", "'previous_response_id' must name a response.")

@@ -1,0 +1,165 @@
+"""An answer goes out: whole, or as a stream from its start or from where a client left it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.errors import GatewayError, Reject
+from gateway.events import Error, Event
+from gateway.pipeline.exchange import BROKEN
+from gateway.streams import Answer, Stream
+from gateway.streams.kept import state_of
+from gateway.surfaces import openai_errors
+from gateway.surfaces.chat_completions import FIELD, IGNORED, MOST_FIELDS, REPLAYED, UNMET
+from gateway.surfaces.responses.encoder import Encoder
+from gateway.surfaces.responses.request import in_our_words
+from gateway.web.request import Asking, asking_of
+from gateway.web.running import RUNNING, stopped
+from gateway.web.sse import EventStream
+
+
+class Source(Protocol):
+    """An answer that is about to come."""
+
+    async def within(self, seconds: float) -> bool:
+        """Wait for so long at most; whether it has begun, or cannot."""
+
+    async def answer(self) -> Answer:
+        """Wait until it has begun."""
+
+
+async def whole(request: web.Request, source: Source, encoder: Encoder) -> web.Response:
+    """The whole answer. One that was stopped is no error: its response says so."""
+    asking = asking_of(request)
+    answer = await _begun(source, encoder, asking)
+    encoder.begin()
+    async for batch in answer:
+        encoder.encode(batch)
+        asking.sent(batch)
+    headers = _headers(answer, asking)
+    if encoder.error is not None and encoder.status == "failed":
+        return openai_errors.from_event(encoder.error, headers)
+    return openai_errors.response(200, encoder.body(), headers)
+
+
+async def streamed(request: web.Request, source: Source, encoder: Encoder) -> web.StreamResponse:
+    """
+    A new answer, as it comes: an error before anything else is an HTTP error.
+
+    If nothing comes for the keepalive time, the headers go out, and any error after them.
+    """
+    asking = asking_of(request)
+    if not await source.within(asking.answers.keepalive):
+        return await send(request, encoder, _when_begun(source, encoder, asking))
+    answer = await _begun(source, encoder, asking)
+    batches = aiter(answer)
+    first = await anext(batches)
+    headers = _headers(answer, asking)
+    failure = first[0] if len(first) == 1 else None
+    if isinstance(failure, Error) and state_of(failure) == "failed":
+        asking.sent(first)
+        return openai_errors.from_event(failure, headers)
+    return await send(request, encoder, batches, first, headers)
+
+
+async def send(
+    request: web.Request,
+    encoder: Encoder,
+    batches: AsyncGenerator[Sequence[Event], None],
+    first: Sequence[Event] = (),
+    headers: dict[str, str] | None = None,
+) -> web.StreamResponse:
+    """Send what there is and what comes; a silence is a comment."""
+    asking = asking_of(request)
+    response = EventStream(headers or {})
+    await response.prepare(request)
+    begun = encoder.begin() + encoder.encode(first)
+    if begun:
+        await response.put(begun)
+    asking.sent(first)
+    await _rest(request, response, encoder, batches)
+    await response.write_eof()
+    return response
+
+
+async def _rest(
+    request: web.Request,
+    response: EventStream,
+    encoder: Encoder,
+    batches: AsyncGenerator[Sequence[Event], None],
+) -> None:
+    asking = asking_of(request)
+    try:
+        async for batch in batches:
+            await _put(batch, encoder, response, asking)
+    except (ConnectionError, TimeoutError):
+        raise
+    except asyncio.CancelledError:
+        if not request.app[RUNNING].called_off():
+            raise
+        await _put((stopped(),), encoder, response, asking)
+    except GatewayError as exc:
+        await _put((_error(exc),), encoder, response, asking)
+    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
+        asking.logger.opt(exception=exc).error("the stream failed")
+        await _put((BROKEN,), encoder, response, asking)
+
+
+async def _put(
+    batch: Sequence[Event], encoder: Encoder, response: EventStream, asking: Asking
+) -> None:
+    # That an event makes no frame is no reason for a comment.
+    frames = encoder.encode(batch)
+    if frames or not batch:
+        await response.put(frames)
+    asking.sent(batch)
+
+
+async def _begun(source: Source, encoder: Encoder, asking: Asking) -> Answer:
+    answer = await source.answer()
+    agent, place = answer.call.agent, answer.call.conversation
+    asking.note(pipeline=answer.call.pipeline or None)
+    asking.note(agent=agent and agent.id, conversation=place and place.id)
+    encoder.reply = answer.call.reply
+    return answer
+
+
+async def _when_begun(
+    source: Source, encoder: Encoder, asking: Asking
+) -> AsyncGenerator[Sequence[Event], None]:
+    while not await source.within(asking.answers.keepalive):
+        yield ()
+    try:
+        answer = await _begun(source, encoder, asking)
+    except GatewayError as exc:
+        yield (_error(exc),)
+        return
+    async for batch in answer:
+        yield batch
+
+
+def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
+    """Say what was sent and not used: an operator and a client both want to know."""
+    ignored = [in_our_words(name) for name in answer.call.reply.ignored]
+    if "tools" in ignored:
+        asking.logger.warning("the client's tools are not passed on to the agent")
+    named = [name for name in ignored if FIELD.fullmatch(name)]
+    headers = {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    if answer.unmet:
+        unmet = in_our_words(answer.unmet)
+        text = "the agent was asked twice, and its answer does not meet {}"
+        asking.logger.warning(text, unmet)
+        headers[UNMET] = unmet
+    if isinstance(answer, Stream) and answer.replayed:
+        asking.note(replayed=True)
+        headers[REPLAYED] = "true"
+    return headers
+
+
+def _error(exc: GatewayError) -> Error:
+    text = in_our_words(exc.public) if isinstance(exc, Reject) else exc.public
+    return Error(exc.status, exc.type, exc.code, text)
