@@ -28,6 +28,7 @@ from gateway.config.settings import (
     StoreSettings,
 )
 from gateway.config.steps import BUILT_IN, StepSettings
+from gateway.config.templates import TemplateSettings, shipped
 from gateway.config.yamlfile import Document
 from gateway.config.yamlnodes import as_text
 from gateway.errors import ConfigError, Problem
@@ -48,8 +49,8 @@ class Config:
     Everything that is decided before the start.
 
     `pipelines` are the steps that are enabled, from the client's side to Letta's, by the
-    pipeline's name; `disabled` are the ids of the others. `warnings` are what is allowed and
-    probably not meant.
+    pipeline's name; `disabled` are the ids of the others. `templates` are those that come with
+    the gateway, too. `warnings` are what is allowed and probably not meant.
     """
 
     server: ServerSettings
@@ -62,6 +63,7 @@ class Config:
     models: tuple[AliasSettings, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
     record: RecordSettings = attrs.field(factory=RecordSettings)
+    templates: Mapping[str, TemplateSettings] = attrs.field(factory=dict, repr=False)
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -115,6 +117,7 @@ def _config(
         tuple(file.models),
         tuple(file.routes),
         file.record,
+        {**shipped(), **file.templates},
         warnings,
     )
 

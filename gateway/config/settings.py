@@ -12,6 +12,7 @@ import attrs
 from attrs.validators import and_, deep_iterable, ge, gt, le
 
 from gateway.config.routes import AliasSettings, RouteSettings
+from gateway.config.templates import TemplateSettings
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
@@ -103,10 +104,20 @@ class ServerSettings:
         validator=ge(1),
         metadata={"help": "minutes for which an Idempotency-Key and its answer are kept"},
     )
+    stream_minutes: float = attrs.field(
+        default=60.0,
+        validator=ge(1),
+        metadata={"help": "minutes for which a stream that can be taken up again is kept"},
+    )
+    stream_limit_mb: int = attrs.field(
+        default=4,
+        validator=ge(1),
+        metadata={"help": "what is kept of one such stream at most, in megabytes"},
+    )
     resume_grace_seconds: float = attrs.field(
         default=60.0,
         validator=ge(0),
-        metadata={"help": "seconds for which a turn with such a key goes on unread"},
+        metadata={"help": "seconds for which such a stream goes on when nobody reads it"},
     )
     allow_origins: list[str] = attrs.field(
         factory=list,
@@ -144,6 +155,10 @@ class LettaSettings:
         default=2500,
         validator=ge(1),
         metadata={"help": "most connections to Letta, of each worker; each stream holds one"},
+    )
+    background_runs: bool = attrs.field(
+        default=True,
+        metadata={"help": "read on after a broken connection, in streams that are kept"},
     )
     cancel_on_disconnect: bool = attrs.field(
         default=True,
@@ -275,6 +290,10 @@ class File:
     )
     routes: list[RouteSettings] = attrs.field(
         factory=list, metadata={"help": "which requests go through another pipeline"}
+    )
+    templates: dict[str, TemplateSettings] = attrs.field(
+        factory=dict,
+        metadata={"help": "types of agents that POST /agents makes for users; tutor is there"},
     )
     log: LogSettings = attrs.field(
         factory=LogSettings, metadata={"help": "what the gateway writes while it runs"}

@@ -42,7 +42,7 @@ def test_defaults(name):
     """The values shown are the defaults."""
     shown, plain = config.load(SHIPPED / name, environ={}), config.load(None, environ={})
 
-    for section in ("server", "letta", "store", "keys", "log", "record"):
+    for section in ("server", "letta", "store", "keys", "log", "record", "templates"):
         assert getattr(plain, section) == getattr(shown, section)
     for mine, theirs in zip(plain.pipeline, shown.pipeline, strict=True):
         assert (mine.settings, mine.on_failure) == (theirs.settings, theirs.on_failure)
@@ -73,6 +73,7 @@ def test_examples(tmp_path):
     assert list(loaded.pipelines) == ["pipeline", "silent", "models/milo-brief"]
     assert [route.pipeline for route in loaded.routes] == ["silent"]
     assert loaded.pipelines["models/milo-brief"][1].settings.tasks == "empty"
+    assert list(loaded.templates) == ["tutor", "study-partner"]
 
 
 @pytest.mark.parametrize("use", STORES)

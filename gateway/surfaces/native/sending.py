@@ -1,0 +1,138 @@
+"""A stream goes out as server-sent events, from its start or from where a client left it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import attrs
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.events import Error, Event
+from gateway.json_text import dumps
+from gateway.pipeline.exchange import BROKEN
+from gateway.streams import Stream
+from gateway.surfaces.native.request import Manner
+from gateway.surfaces.native.shown import Showing, Shown
+from gateway.web.request import Asking, asking_of
+from gateway.web.running import RUNNING, stopped
+from gateway.web.sse import EventStream
+
+
+STREAM_ID = "X-Stream-Id"
+
+
+@attrs.define
+class Frames:
+    """
+    The frames of one stream: an event of it is one frame at most, whose id is its number.
+
+    What was seen `before` is not shown again, but what follows may depend on it.
+    """
+
+    stream_id: str
+    manner: Manner
+    showing: Showing
+    number: int = 0
+
+    @classmethod
+    def of(cls, stream: Stream, manner: Manner) -> Frames:
+        """The frames that a reader has not seen yet who has not begun to read."""
+        showing = manner.showing()
+        for event in stream.before:
+            showing.feed(event)
+        return cls(stream.id, manner, showing, stream.number)
+
+    def head(self) -> bytes:
+        """What goes ahead of a stream's first event."""
+        if self.number or not self.manner.full:
+            return b""
+        session = self.manner.chat or None
+        start = {"type": "session_start", "session_id": session, "message_id": self.stream_id}
+        return frame(start)
+
+    def encode(self, batch: Sequence[Event]) -> bytes:
+        """The bytes of the next events."""
+        out: list[bytes] = []
+        for event in batch:
+            self.number += 1
+            shown = self.showing.feed(event)
+            if shown is not None:
+                out += (b"id: ", f"{self.stream_id}:{self.number}".encode(), b"\n", frame(shown))
+        return b"".join(out)
+
+
+def frame(shown: Shown) -> bytes:
+    """One frame without an id."""
+    return b"data: " + dumps(shown) + b"\n\n"
+
+
+async def send(
+    request: web.Request,
+    stream: Stream,
+    frames: Frames,
+    batches: AsyncGenerator[Sequence[Event], None],
+    first: Sequence[Event] = (),
+) -> web.StreamResponse:
+    """Send what there is and what comes; a silence is a comment."""
+    asking = asking_of(request)
+    response = EventStream(headers(stream, asking))
+    await response.prepare(request)
+    if head := frames.head():
+        await response.put(head)
+    if first:
+        await _put(first, frames, response, asking)
+    await _rest(request, response, frames, batches)
+    await response.write_eof()
+    return response
+
+
+def headers(stream: Stream, asking: Asking) -> dict[str, str]:
+    """What is told of a stream before its answer."""
+    told = {STREAM_ID: stream.id}
+    if stream.replayed:
+        asking.note(replayed=True)
+        told["idempotent-replayed"] = "true"
+    return told
+
+
+async def _rest(
+    request: web.Request,
+    response: EventStream,
+    frames: Frames,
+    batches: AsyncGenerator[Sequence[Event], None],
+) -> None:
+    asking = asking_of(request)
+    try:
+        async for batch in batches:
+            await _put(batch, frames, response, asking)
+    except (ConnectionError, TimeoutError):
+        raise
+    except asyncio.CancelledError:
+        if not request.app[RUNNING].called_off():
+            raise
+        await _last(stopped(), frames, response, asking)
+    except GatewayError as exc:
+        error = Error(exc.status, exc.type, exc.code, exc.public)
+        await _last(error, frames, response, asking)
+    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
+        asking.logger.opt(exception=exc).error("the stream failed")
+        await _last(BROKEN, frames, response, asking)
+
+
+async def _put(
+    batch: Sequence[Event], frames: Frames, response: EventStream, asking: Asking
+) -> None:
+    # Nothing to show of an event is no reason for a comment.
+    shown = frames.encode(batch)
+    if shown or not batch:
+        await response.put(shown)
+    asking.sent(batch)
+
+
+async def _last(error: Error, frames: Frames, response: EventStream, asking: Asking) -> None:
+    """An ending that is not the stream's own: it has no number."""
+    shown = frames.showing.feed(error)
+    await response.put(frame(shown) if shown else b"")
+    asking.sent((error,))
