@@ -1,0 +1,77 @@
+"""Where the socket is found, how a browser says who it is, and how all are closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from weakref import WeakSet
+
+import attrs
+from aiohttp import web
+
+from gateway.errors import Reject
+from gateway.surfaces.websocket.answering import Desk
+from gateway.surfaces.websocket.connection import Connection
+from gateway.web.access import bearer_of
+from gateway.web.request import asking_of
+
+
+# What is spoken here. A browser can offer its key only as another protocol: "key." and the key
+# in base64url, without padding.
+PROTOCOL = "letta-gateway"
+KEY = "key."
+
+# A socket whose client does not answer pings is closed.
+HEARTBEAT_SECONDS = 25.0
+
+
+def add_websocket(app: web.Application, desk: Desk, *, limit_mb: int) -> None:
+    """Add `/ws` to the application; a client's frame may be so large."""
+    connections: WeakSet[Connection] = WeakSet()
+    closing: list[asyncio.Task[None]] = []
+
+    async def socket(request: web.Request) -> web.WebSocketResponse:
+        """One client's socket."""
+        asking, bearer = asking_of(request), _bearer(request)
+        if bearer is not None:
+            caller = asking.answers.access.known(bearer)
+            asking.context = attrs.evolve(asking.context, caller=caller)
+        ws = web.WebSocketResponse(
+            heartbeat=HEARTBEAT_SECONDS,
+            protocols=(PROTOCOL,),
+            compress=False,
+            max_msg_size=limit_mb * 1024 * 1024,
+        )
+        await ws.prepare(request)
+        connection = Connection(ws, desk, bearer)
+        connections.add(connection)
+        await connection.run()
+        return ws
+
+    async def stop(_: web.Application) -> None:
+        """Idle sockets are closed, the others when their answers are over."""
+        closing.extend(asyncio.create_task(each.stop()) for each in list(connections))
+
+    app.add_routes([web.get("/ws", socket)])
+    app.on_shutdown.append(stop)
+
+
+def _bearer(request: web.Request) -> str | None:
+    """The key that came with the request; None if it is still to be said."""
+    if bearer := bearer_of(request):
+        return bearer
+    offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+    return _in_protocols([each.strip() for each in offered])
+
+
+def _in_protocols(offered: Sequence[str]) -> str | None:
+    for each in offered:
+        if each.startswith(KEY):
+            coded = each.removeprefix(KEY)
+            try:
+                return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                raise Reject(401, "invalid_api_key", "The key is no base64url of text.") from None
+    return None
