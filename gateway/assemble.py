@@ -21,16 +21,25 @@ from gateway.config.settings import (
     SqliteSettings,
     StoreSettings,
 )
+from gateway.letta.agents import AgentsAPI
+from gateway.letta.chats import ChatsAPI
 from gateway.letta.client import LettaAPI, connect
 from gateway.live import Live
 from gateway.metrics import Metrics
-from gateway.once import Once
 from gateway.pipelines import opened
 from gateway.record import Folder, Recorder
 from gateway.services import LoopClock, Services
 from gateway.store import OpenStore, open_store
+from gateway.streams import Streams
+from gateway.surfaces.native.chats import Chats
+from gateway.surfaces.native.own_agents import OwnAgents
+from gateway.surfaces.native.routes import add_native
+from gateway.surfaces.websocket.answering import Desk
+from gateway.surfaces.websocket.routes import add_websocket
 from gateway.web.app import make_app
+from gateway.web.console import add_console
 from gateway.web.health import Readiness
+from gateway.web.running import RUNNING
 
 
 if TYPE_CHECKING:
@@ -71,17 +80,19 @@ async def assemble(
         live = await stack.enter_async_context(Live(partial(opened, letta, base, metrics), logger))
         await live.use(config)
         await stack.enter_async_context(background)
-        once = await stack.enter_async_context(_once(config.server, base))
-        yield Gateway(_app(config, live, base, letta, store, once, metrics), live, letta, store)
+        streams = await stack.enter_async_context(_streams(config.server, base))
+        yield Gateway(_app(config, live, base, letta, store, streams, metrics), live, letta, store)
 
 
-def _once(settings: ServerSettings, base: Services) -> Once:
-    return Once(
+def _streams(settings: ServerSettings, base: Services) -> Streams:
+    return Streams(
         base.store,
         base.spawn,
         base.logger,
-        ttl=settings.idempotency_minutes * 60,
+        ttl=settings.stream_minutes * 60,
+        key_ttl=settings.idempotency_minutes * 60,
         grace=settings.resume_grace_seconds,
+        size=settings.stream_limit_mb * 1_000_000,
     )
 
 
@@ -91,19 +102,26 @@ def _app(
     base: Services,
     letta: LettaAPI,
     store: OpenStore,
-    once: Once,
+    streams: Streams,
     metrics: Metrics,
 ) -> web.Application:
-    return make_app(
+    app = make_app(
         live,
         Readiness({"letta": letta.ping, "store": store.ping}, base.logger),
-        once,
+        streams,
         metrics,
         clock=base.clock,
         logger=base.logger,
         body_limit_mb=config.server.body_limit_mb,
         max_requests=config.server.max_requests,
     )
+    chats = Chats(ChatsAPI(letta.reading), store, base.spawn, base.logger)
+    agents = OwnAgents(AgentsAPI(letta.client, letta.reading), store)
+    add_native(app, agents, chats)
+    desk = Desk(lambda: live.current, streams, chats, agents, app[RUNNING], base.clock, base.logger)
+    add_websocket(app, desk, limit_mb=config.server.body_limit_mb)
+    add_console(app)
+    return app
 
 
 def _store(settings: StoreSettings, logger: Logger) -> AbstractAsyncContextManager[OpenStore]:
@@ -132,4 +150,5 @@ def _letta(
         max_connections=settings.max_connections,
         logger=logger,
         recorder=recorder,
+        background=settings.background_runs,
     )

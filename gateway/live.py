@@ -9,7 +9,7 @@ Each generation lives in a task of its own: what a plugin opens is closed where 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ import attrs
 
 from gateway.call import Call, Model
 from gateway.config import Config
+from gateway.config.templates import TemplateSettings
 from gateway.counted import Load
 from gateway.errors import StartError
 from gateway.pipeline import Answers
@@ -38,11 +39,12 @@ CANCELLED_SECONDS = 5.0
 
 @attrs.define(eq=False)
 class Generation:
-    """The pipelines and keys of one configuration, and how many requests they still answer."""
+    """What one configuration says of requests, and how many it still answers."""
 
     answers: Answers
     access: Access
     load: Load = attrs.field(factory=Load)
+    templates: Mapping[str, TemplateSettings] = attrs.field(factory=dict)
     _requests: int = attrs.field(init=False, default=0)
     _idle: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 

@@ -44,7 +44,7 @@ async def opened(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lifespans(crew.steps, own, base.logger))
         await stack.enter_async_context(background)
-        yield Generation(router, _access(config), metrics.load)
+        yield Generation(router, _access(config), metrics.load, config.templates)
 
 
 @attrs.define

@@ -43,7 +43,7 @@ ORDER = (
     {"gateway.pipeline", "gateway.background"},
     {"gateway.counted"},
     {"gateway.metrics", "gateway.routing"},
-    {"gateway.once"},
+    {"gateway.streams"},
     {
         "gateway.letta",
         "gateway.record",

@@ -12,13 +12,13 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.events import ENDINGS, Error, Event
-from gateway.once import Answer, Shared
 from gateway.pipeline.exchange import BROKEN
+from gateway.streams import Answer, Stream
 from gateway.surfaces import openai_errors
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
 from gateway.surfaces.coming import Coming
-from gateway.web.request import ONCE, Asking, asking_of, json_body
+from gateway.web.request import STREAMS, Asking, asking_of, json_body
 from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
 
@@ -35,7 +35,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     asking = asking_of(request)
     chat = parse(await json_body(request), asking.headers)
     asking.note(model=chat.call.model, stream=chat.call.stream)
-    beginning = request.app[ONCE].begin(asking.answers, chat.call, asking.context)
+    beginning = request.app[STREAMS].begin(asking.answers, chat.call, asking.context)
     if not chat.call.stream:  # nobody can be told anything before the end
         async with await beginning as answer:
             return await _whole(_noted(answer, asking), chat, asking)
@@ -65,7 +65,7 @@ def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
         text = "the agent was asked twice, and its answer does not meet {}"
         asking.logger.warning(text, answer.unmet)
         headers[UNMET] = answer.unmet
-    if isinstance(answer, Shared) and answer.replayed:
+    if isinstance(answer, Stream) and answer.replayed:
         asking.note(replayed=True)
         headers[REPLAYED] = "true"
     return headers
@@ -168,6 +168,6 @@ def _chunks(answer: Answer | None, chat: ChatRequest, asking: Asking) -> Chunks:
 
 def _identity(answer: Answer | None, asking: Asking) -> tuple[str, int]:
     """The answer's id, and when it was made: the same for all that get the same answer."""
-    if isinstance(answer, Shared):
+    if isinstance(answer, Stream):
         return f"chatcmpl-{answer.head.request_id}", answer.head.created
     return f"chatcmpl-{asking.context.request_id}", int(time.time())

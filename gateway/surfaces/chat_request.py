@@ -21,6 +21,7 @@ DEEPEST = 200
 READ = frozenset(
     {
         "conversation",
+        "enable_thinking",
         "messages",
         "metadata",
         "model",
@@ -50,7 +51,7 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
     """
     if not isinstance(body, dict):
         refuse("body", f"The body must be a JSON object, not {kind(body)}.", "invalid_type")
-    _shallow(body)
+    shallow(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         refuse("model", "'model' must be text that names an agent.", "missing_model")
@@ -78,7 +79,13 @@ def ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(sent, key=lambda name: name != "tools"))  # the one that matters first
 
 
-def _shallow(body: Mapping[str, Any]) -> None:
+def shallow(body: Mapping[str, Any]) -> None:
+    """
+    Refuse what is nested too deep for whoever has to write it again.
+
+    Raises:
+        Reject: It is.
+    """
     level: list[Any] = [body]
     for _ in range(DEEPEST):
         level = [each for one in level for each in _within(one) if isinstance(each, dict | list)]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import attrs
 
-from gateway.once import Answer
+from gateway.streams import Answer
 
 
 @attrs.define

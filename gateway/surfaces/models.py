@@ -10,15 +10,17 @@ from gateway.call import Model
 from gateway.errors import Reject
 from gateway.mappings import merged
 from gateway.names import meant
+from gateway.surfaces.native.own_agents import is_own
 from gateway.surfaces.openai_errors import response
 from gateway.web.request import asking_of
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """All models that the caller may use."""
+    """All models that the caller may use; users' own agents are not for everybody to see."""
     asking = asking_of(request)
     models = await asking.answers.models(asking.context)
-    return response(200, {"object": "list", "data": [entry(model) for model in models]})
+    listed = [entry(model) for model in models if not is_own(model.agent)]
+    return response(200, {"object": "list", "data": listed})
 
 
 async def get_model(request: web.Request) -> web.Response:

@@ -51,7 +51,7 @@ def _message(item: object, at: str) -> Message:
     name = item.get("name")
     return Message(
         role=role,
-        parts=_parts(content, f"{at}.content"),
+        parts=parts_of(content, f"{at}.content"),
         name=name if isinstance(name, str) and role in {"user", "tool"} else None,
         tool_calls=_tool_calls(item, at) if role == "assistant" else (),
         # The older role names the function and no call.
@@ -68,7 +68,13 @@ def _failed(item: Mapping[str, Any]) -> bool:
     )
 
 
-def _parts(content: object, at: str) -> tuple[Part, ...]:
+def parts_of(content: object, at: str) -> tuple[Part, ...]:
+    """
+    A message's content: text, a list of parts, or nothing.
+
+    Raises:
+        Reject: It is none of these; `at` is where it stands.
+    """
     if content is None:
         return ()
     if isinstance(content, str):

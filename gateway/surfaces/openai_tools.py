@@ -55,11 +55,17 @@ def _tools(value: object, field: str) -> tuple[Tool, ...]:
         refuse(field, f"'{field}' has {len(value)} entries; {MOST_TOOLS} is the most.")
     reader = SchemaReader()
     tools = tuple(_tool(item, f"{field}.[{i}]", field, reader) for i, item in enumerate(value))
-    _no_twins(tools, field)
+    no_twins(tools, field)
     return tools
 
 
-def _no_twins(tools: Sequence[Tool], field: str) -> None:
+def no_twins(tools: Sequence[Tool], field: str) -> None:
+    """
+    Names tell tools apart.
+
+    Raises:
+        Reject: Two have the same.
+    """
     seen: set[str] = set()
     for i, tool in enumerate(tools):
         if tool.name in seen:
@@ -70,7 +76,18 @@ def _no_twins(tools: Sequence[Tool], field: str) -> None:
 def _tool(item: object, at: str, field: str, reader: SchemaReader) -> Tool:
     if not isinstance(item, dict):
         refuse(at, f"'{at}' must be an object, not {kind(item)}.", "invalid_type")
-    function, at = (item, at) if field == "functions" else (_function(item, at), f"{at}.function")
+    if field == "functions":
+        return function_of(item, at, reader)
+    return function_of(_function(item, at), f"{at}.function", reader)
+
+
+def function_of(function: Mapping[str, Any], at: str, reader: SchemaReader) -> Tool:
+    """
+    One function, which stands `at` this place of the request.
+
+    Raises:
+        Reject: It has no good name, or its parameters are no schema of an object.
+    """
     name = function.get("name")
     if not isinstance(name, str) or not NAME.match(name):
         text = f"'{at}.name' must be 1 to 64 letters, digits, underscores or dashes."

@@ -42,7 +42,15 @@ class Access:
         Raises:
             Reject: There are keys, and this is none of them.
         """
-        bearer = _bearer(request)
+        return self.known(bearer_of(request))
+
+    def known(self, bearer: str) -> Caller:
+        """
+        Who has this bearer token, "" for none.
+
+        Raises:
+            Reject: There are keys, and this is none of them.
+        """
         if not self.keys:
             return Caller("anonymous", _digest(bearer)) if bearer else Caller()
         # Every key is compared, in constant time, so that time tells nothing.
@@ -55,13 +63,14 @@ class Access:
 
     def check_origin(self, request: web.Request) -> None:
         """
-        Refuse pages of other sites: they could reach a gateway on loopback.
+        Refuse pages of other sites: they could reach a gateway on loopback. The gateway's own
+        pages are welcome; whether a name is its own is for `check_host` to say.
 
         Raises:
             Reject: The request comes from a page whose origin is not listed.
         """
         origin = request.headers.get("Origin")
-        if origin is not None and origin not in self.origins:
+        if origin is not None and origin not in self.origins and not _own(origin, request):
             text = f"Pages of {origin} may not ask. Its operator can list it: server.allow_origins."
             raise Reject(403, "origin_not_allowed", text)
 
@@ -97,9 +106,16 @@ class Access:
         }
 
 
-def _bearer(request: web.Request) -> str:
+def bearer_of(request: web.Request) -> str:
+    """The bearer token that a request has in its headers, or ""."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _own(origin: str, request: web.Request) -> bool:
+    """Whether the page is from here: it has the name and the port that was asked."""
+    scheme, _, place = origin.partition("://")
+    return scheme in {"http", "https"} and place.lower() == request.host.lower()
 
 
 def _digest(text: str) -> str:

@@ -9,14 +9,15 @@ from aiohttp import web
 
 from gateway.live import Live
 from gateway.metrics import Metrics
-from gateway.once import Once
 from gateway.services import Clock
+from gateway.streams import Streams
 from gateway.surfaces.chat_completions import chat_completions
 from gateway.surfaces.models import get_model, list_models
+from gateway.surfaces.responses.routes import add_responses
 from gateway.web.capacity import Capacity
 from gateway.web.health import Readiness, health, metrics_page
 from gateway.web.middleware import Doorman
-from gateway.web.request import ONCE
+from gateway.web.request import STREAMS
 from gateway.web.running import RUNNING
 
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def make_app(
     live: Live,
     readiness: Readiness,
-    once: Once,
+    streams: Streams,
     metrics: Metrics,
     *,
     clock: Clock,
@@ -39,7 +40,7 @@ def make_app(
     capacity = Capacity(max_requests, metrics.load, logger)
     doorman = Doorman(lambda: live.current, clock, logger, capacity)
     app = web.Application(middlewares=[doorman.admit], client_max_size=body_limit_mb * 1024 * 1024)
-    app[ONCE] = once
+    app[STREAMS] = streams
     app[RUNNING] = doorman.running
     app.add_routes(
         [
@@ -51,5 +52,6 @@ def make_app(
             web.get("/metrics", partial(metrics_page, metrics)),
         ]
     )
+    add_responses(app)
     app.on_response_prepare.append(doorman.stamp)
     return app

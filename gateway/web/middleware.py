@@ -29,6 +29,12 @@ REQUEST_ID = "x-request-id"
 SERVER = "letta-gateway"
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}\Z", re.ASCII)
 
+# A socket answers many messages: each is a request of its own, and says whose it is.
+SOCKET = "/ws"
+
+# Pages that a browser asks for, which cannot send a key; they hold nothing of anybody's.
+PAGES = "/console/"
+
 # Routes that say only that the gateway lives; no key is asked and no line is logged.
 OPEN = frozenset({"/health", "/ready"})
 
@@ -73,7 +79,9 @@ class Doorman:
             access.check_origin(request)
             if request.method == "OPTIONS" and "Origin" in request.headers:
                 return web.Response(status=204)
-            if request.path not in OPEN:
+            if request.path == SOCKET:
+                return await handler(request)
+            if request.path not in OPEN and not request.path.startswith(PAGES):
                 caller = access.caller(request)
                 asking.context = attrs.evolve(asking.context, caller=caller)
             with (

@@ -13,8 +13,8 @@ from aiohttp import web
 from gateway.errors import Reject
 from gateway.events import Error, Event, Usage
 from gateway.live import Generation
-from gateway.once import Once
 from gateway.services import Context
+from gateway.streams import Streams
 
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Asking:
 
 
 ASKING = web.RequestKey("asking", Asking)
-ONCE = web.AppKey("once", Once)
+STREAMS = web.AppKey("streams", Streams)
 
 
 def asking_of(request: web.Request) -> Asking:

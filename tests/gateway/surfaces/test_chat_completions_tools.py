@@ -247,7 +247,7 @@ async def test_what_the_store_is_asked(
         once = partial(world.sdk.chat.completions.create, model="Milo", messages=USER, **more)
         kept = [await store.cost(once()) for _ in range(2)]
     assert costs == ([6, 7, 6] if key else [0, 3, 10])
-    assert kept == [4, 1]
+    assert kept == [5, 2]
 
 
 @ways

@@ -37,6 +37,40 @@ def test_without_keys_everybody_is_anonymous() -> None:
     assert caller(access, "bearer  one") == one
 
 
+@pytest.mark.parametrize(
+    ("origin", "own"),
+    [
+        ("http://gw.example:8284", True),
+        ("https://GW.example:8284", True),
+        ("http://gw.example", False),
+        ("http://gw.example:8285", False),
+        ("http://other.example:8284", False),
+        ("file://gw.example:8284", False),
+        ("null", False),
+    ],
+)
+def test_its_own_pages(origin: str, own: bool) -> None:
+    """A page that has the name and the port that are asked is the gateway's own."""
+    headers = {"Host": "gw.example:8284", "Origin": origin}
+    request = make_mocked_request("POST", "/", headers=headers)
+    access = Access([Key("ann", "sk-ann")])
+    if own:
+        access.check_origin(request)
+        return
+    with pytest.raises(Reject) as caught:
+        access.check_origin(request)
+    assert caught.value.code == "origin_not_allowed"
+
+
+def test_known_without_a_request() -> None:
+    """Who says its key otherwise than in a header is known by it, too."""
+    access = Access([Key("ann", "sk-ann")])
+    assert access.known("sk-ann").name == "ann"
+    with pytest.raises(Reject):
+        access.known("")
+    assert Access().known("").identity == "anonymous"
+
+
 def test_a_key_names_its_holder() -> None:
     """Whoever sends a key is called by its name."""
     access = Access([Key("ann", "sk-ann"), Key("bob", "sk-bob")])
