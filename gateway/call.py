@@ -13,6 +13,7 @@ import attrs
 
 from gateway.events import Event
 from gateway.settings import NO_SETTINGS, Settings
+from gateway.thread import NO_THREAD, Thread
 
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
@@ -160,32 +161,6 @@ class ToolAnswer:
     call_id: str
     parts: tuple[Part, ...]
     ok: bool = True
-
-
-@attrs.frozen
-class Thread:
-    """
-    Where a request stands, as far as its surface knows that and its messages do not tell it.
-
-    `chat` is the chat's name, or "". With `only_new` the messages are what is new: what was
-    said before is the gateway's to know, and not in them.
-
-    Where each answer has an id of its own and any may be followed, more than once, `reply` is
-    that of the one asked for and `parent` that of the one it follows, "" for none; `first` is
-    the ordinal, from 1, of the first user turn behind the parent. A chat that is `passing` is
-    no more than such a chain, which nobody has named and which is not kept for long.
-    """
-
-    chat: str = ""
-    only_new: bool = False
-    parent: str = ""
-    reply: str = ""
-    first: int = 0
-    passing: bool = False
-
-
-NO_THREAD = Thread()
-"""All that matters is in the messages."""
 
 
 @attrs.frozen

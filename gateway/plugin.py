@@ -29,7 +29,6 @@ from gateway.call import (
     Proxy,
     Reply,
     Text,
-    Thread,
     Tool,
     ToolAnswer,
     ToolCall,
@@ -39,6 +38,7 @@ from gateway.errors import Reject
 from gateway.events import Error, Event, Finish
 from gateway.services import Caller, Clock, Context, Lease, Letta, Services, Store
 from gateway.settings import NO_SETTINGS, Settings
+from gateway.thread import Thread
 
 
 __all__ = [

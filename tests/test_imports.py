@@ -37,6 +37,7 @@ ORDER = (
         "gateway.names",
         "gateway.settings",
         "gateway.tables",
+        "gateway.thread",
     },
     {"gateway.grammar", "gateway.services"},
     {"gateway.plugin"},

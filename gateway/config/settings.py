@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
 
 import attrs
 from attrs.validators import and_, deep_iterable, ge, gt, le
 
+from gateway.config import checks
 from gateway.config.routes import AliasSettings, RouteSettings
 from gateway.config.templates import TemplateSettings
-
-
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
-
-
-def _line(_: object, __: object, value: str) -> None:
-    if not value.strip() or not value.isprintable():
-        raise ValueError("must be some text in one line")
-
-
-def _credential(_: object, __: object, value: str) -> None:
-    if not (value.isascii() and value.isprintable()) or " " in value:
-        raise ValueError("must be plain ASCII in one line, without spaces")
-
-
-def _url(_: object, __: object, value: str) -> None:
-    parts = _parts(value)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be the whole address, http://… or https://…")
-
-
-def _redis_url(_: object, __: object, value: str) -> None:
-    parts = _parts(value)
-    where = parts and (parts.path if parts.scheme == "unix" else parts.hostname)
-    if parts is None or parts.scheme not in {"redis", "rediss", "unix"} or not where:
-        raise ValueError(
-            "must be the whole address, redis://user:password@host:6379/0, rediss://… for TLS or"
-            " unix:///path; in a password, /, ?, # and @ are written %2F, %3F, %23 and %40"
-        )
-
-
-def _parts(url: str) -> SplitResult | None:
-    """The parts of an address; None if it is none, or has a password where none belongs."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # it is looked at only here
-    except ValueError:  # its text quotes the address
-        return None
-    beyond = f"{parts.path}{parts.query}{parts.fragment}"
-    return parts if url.isprintable() and " " not in url and "@" not in beyond else None
-
-
-def _origin(_: object, __: object, value: str) -> None:
-    if not _ORIGIN.fullmatch(value):
-        raise ValueError("must be origins, as browsers send them: https://chat.example, no path")
-
-
-def _outlasts_pings(_: object, __: object, value: float) -> None:
-    if value <= 20:
-        raise ValueError("must be more than 20: Letta may say nothing for 20 seconds")
 
 
 @attrs.frozen
@@ -71,7 +20,7 @@ class ServerSettings:
 
     host: str = attrs.field(
         default="127.0.0.1",
-        validator=_line,
+        validator=checks.line,
         metadata={"help": "address to listen on; 0.0.0.0 is every address of this machine"},
     )
     port: int = attrs.field(
@@ -121,7 +70,7 @@ class ServerSettings:
     )
     allow_origins: list[str] = attrs.field(
         factory=list,
-        validator=deep_iterable(_origin),
+        validator=deep_iterable(checks.origin),
         metadata={"help": "web pages whose scripts may ask, https://chat.example for example"},
     )
 
@@ -132,13 +81,13 @@ class LettaSettings:
 
     base_url: str = attrs.field(
         default="https://api.letta.com",
-        validator=_url,
+        validator=checks.url,
         metadata={"help": "Letta's address; LETTA_BASE_URL stands over it"},
     )
     api_key: str = attrs.field(
         default="",
         repr=False,
-        validator=_credential,
+        validator=checks.credential,
         metadata={"help": "Letta's key, if it wants one; LETTA_API_KEY stands over it"},
     )
     connect_seconds: float = attrs.field(
@@ -148,7 +97,7 @@ class LettaSettings:
     )
     read_seconds: float = attrs.field(
         default=90.0,
-        validator=_outlasts_pings,
+        validator=checks.outlasts_pings,
         metadata={"help": "seconds without a byte, pings included, after which Letta is gone"},
     )
     max_connections: int = attrs.field(
@@ -198,7 +147,7 @@ class RedisSettings:
     url: str = attrs.field(
         default="redis://127.0.0.1:6379/0",
         repr=False,
-        validator=_redis_url,
+        validator=checks.redis_url,
         metadata={"help": "its address, with user and password if it wants them"},
     )
 
@@ -218,10 +167,10 @@ SHARED_STORES = frozenset({"redis"})
 class Key:
     """Somebody who may call."""
 
-    name: str = attrs.field(validator=_line, metadata={"help": "what logs call the holder"})
+    name: str = attrs.field(validator=checks.line, metadata={"help": "what logs call the holder"})
     key: str = attrs.field(
         repr=False,
-        validator=and_(_line, _credential),
+        validator=and_(checks.line, checks.credential),
         metadata={"help": "what the holder sends as bearer token"},
     )
 

@@ -65,8 +65,8 @@ async def test_plugins(served: Served) -> None:
     assert found["letta_gateway_plugin_failures", "unruly"] == 1
     assert found["letta_gateway_plugin_blocked", "unruly"] == 1
     assert found["letta_gateway_plugin_failures", "reasoning_mapper"] == 0
-    assert found["letta_gateway_plugin_events_in", "reasoning_mapper"] == 5
-    assert found["letta_gateway_plugin_events_out", "reasoning_mapper"] == 5
+    assert found["letta_gateway_plugin_events_in", "reasoning_mapper"] == 2  # the texts go by it
+    assert found["letta_gateway_plugin_events_out", "reasoning_mapper"] == 2
     assert found["letta_gateway_plugin_seconds", "unruly"] > 0.1
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import attrs
 import pytest
 
-from gateway.call import Call, Message, Thread, Tool, ToolCall
+from gateway.call import Call, Message, Tool, ToolCall
 from gateway.events import Event, ToolArgsDelta, ToolCallStart
 from gateway.testing.fakeletta import FakeLetta
+from gateway.thread import Thread
 from tests.plugins.client import FAILS, TALKS_LONG, assistant, ending, housed, refusal, said, user
 from tests.plugins.house import House, built
 from tests.plugins.tool_client import ONE, TWO, tooled

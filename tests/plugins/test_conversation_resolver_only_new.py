@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from gateway.call import Call, Message, Thread
+from gateway.call import Call, Message
 from gateway.testing.fakeletta import FakeLetta, Fault
+from gateway.thread import Thread
 from tests.plugins.client import housed, listening, refusal, said, system, user
 from tests.plugins.house import House, built
 

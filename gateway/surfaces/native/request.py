@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import attrs
 
-from gateway.call import Call, Message, Reply, Thread
+from gateway.call import Call, Message, Reply
 from gateway.surfaces.chat_request import LONGEST_MODEL, NOTHING, shallow
 from gateway.surfaces.native.shown import Showing
 from gateway.surfaces.openai_messages import kind, parts_of, refuse
+from gateway.thread import Thread
 
 
 LONGEST_ID = 512

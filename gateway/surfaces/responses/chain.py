@@ -15,7 +15,6 @@ from contextlib import suppress
 
 import attrs
 
-from gateway.call import NO_THREAD, Thread
 from gateway.errors import Reject
 from gateway.pipeline import Answers
 from gateway.streams import NoStream
@@ -24,6 +23,7 @@ from gateway.surfaces.openai_messages import refuse
 from gateway.surfaces.responses.items import Item, messages_of, type_of
 from gateway.surfaces.responses.kept import KEPT_SECONDS, Kept, Record
 from gateway.surfaces.responses.request import Wanted
+from gateway.thread import NO_THREAD, Thread
 
 
 # How long a request waits for the end of the response that it follows.

@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 
-from gateway.call import NO_THREAD, Call, Message, Reply, Text, Thread
+from gateway.call import Call, Message, Reply, Text
 from gateway.surfaces.chat_request import LONGEST_MODEL, NOTHING, shallow
 from gateway.surfaces.openai_messages import kind, refuse
 from gateway.surfaces.responses.items import Item, items_of, messages_of, unknown_in
 from gateway.surfaces.responses.tools import ToolsWanted, tools_of
+from gateway.thread import NO_THREAD, Thread
 
 
 # Read here; all other fields are said to be ignored when sent, unless a plugin honours them.

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from gateway.call import Agent, Call, Thread
+from gateway.call import Agent, Call
 from gateway.errors import Reject
+from gateway.thread import Thread
 from plugins.conversations.chat_key import chat_key, name_of
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import attrs
 import pytest
 
-from gateway.call import Call, Thread
+from gateway.call import Call
+from gateway.thread import Thread
 from plugins.conversations.message_ids import MessageIds, is_passing, message_ids
 
 
@@ -80,7 +81,7 @@ def test_headers_come_first() -> None:
 
 def test_no_chain() -> None:
     """A chat that is only named has no replies with ids of their own."""
-    assert chain_of(reply="", passing=False) is None
+    assert chain_of(reply="", first=0, passing=False) is None
 
 
 @pytest.mark.parametrize(

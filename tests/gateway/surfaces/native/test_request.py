@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.call import Image, Message, Text, Thread
+from gateway.call import Image, Message, Text
 from gateway.errors import Reject
 from gateway.surfaces.native.request import Manner, parse
+from gateway.thread import Thread
 
 
 SAID = {"agent": "Milo", "message": "Hello"}
