@@ -22,7 +22,7 @@ test: $(VENV)/test.stamp packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 packages:
-	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm build-essential=cc nginx-light=nginx
+	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm build-essential=cc nginx-light=nginx chromium=chromium
 
 # The gateway beside others, in a quarter of an hour; writes benchmarks/RESULTS.md. See benchmarks/README.md.
 # `make bench ARGS="--only LiteLLM"` runs one of them.
