@@ -77,7 +77,10 @@ def unknown() -> Reject:
 
 def reused() -> Reject:
     """Another request has this key."""
-    text = "This Idempotency-Key was used for another request: its body or its chat was different."
+    text = (
+        "This Idempotency-Key was used for another request: its body or its chat was different."
+        " Make up a new one for each turn."
+    )
     return Reject(422, "idempotency_key_reused", text, param="Idempotency-Key", retry=False)
 
 
@@ -85,6 +88,6 @@ def truncated() -> Reject:
     """The answer is too large to be told from its start."""
     text = (
         "The answer to the request with this Idempotency-Key was too large to be kept whole. It"
-        " is not run again."
+        " is not run again. Look at the conversation, or ask with a new key."
     )
     return Reject(409, "idempotency_truncated", text, retry=False)

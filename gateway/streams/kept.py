@@ -90,7 +90,10 @@ class NoStream(Reject):
     """There is no such stream, or it is somebody else's, which is the same to who asks."""
 
     def __init__(self) -> None:
-        text = "There is no such stream. It may have been kept for as long as streams are."
+        text = (
+            "There is no such stream, or not any more, or it began with another key. What was"
+            " said in a named chat is at GET /chat/messages."
+        )
         super().__init__(404, "stream_not_found", text, retry=False)
 
 

@@ -135,8 +135,8 @@ class Doorman:
 def _http_error(request: web.Request, exc: web.HTTPException, asking: Asking) -> web.Response:
     """aiohttp's own refusals (404, 405, 413), in OpenAI's shape."""
     messages = {
-        404: f"There is no {request.path} here. A base URL for OpenAI's clients ends in /v1.",
-        405: f"{request.path} does not take {request.method}.",
+        404: f"There is no {request.path} here. {_instead(request.path)}",
+        405: f"{request.path} does not take {request.method}. It takes {_allowed(exc)}.",
         413: "The body is larger than the gateway takes (server.body_limit_mb).",
     }
     codes = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
@@ -145,3 +145,17 @@ def _http_error(request: web.Request, exc: web.HTTPException, asking: Asking) ->
     content = openai_errors.body(message, error_type(exc.status), codes.get(exc.status))
     allow = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
     return openai_errors.response(exc.status, content, allow)
+
+
+def _instead(path: str) -> str:
+    """What there is near a path that there is not."""
+    if f"{path}/".startswith("/v1/"):
+        return (
+            "Under /v1 there are models, chat/completions, responses and conversations;"
+            " /chat, /agents and /ws are without /v1."
+        )
+    return "A base URL for OpenAI's clients ends in /v1. A page to chat in is /console/chat.html."
+
+
+def _allowed(exc: web.HTTPException) -> str:
+    return ", ".join(exc.headers.get("Allow", "").split(","))

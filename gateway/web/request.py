@@ -82,7 +82,10 @@ async def json_body(request: web.Request) -> Any:
         Reject: It is not sent as JSON (a form on any web page could be), or is not JSON.
     """
     if request.content_type != "application/json":
-        text = f"The body must be sent as application/json, not {request.content_type}."
+        text = (
+            f"The body must be sent as application/json, not {request.content_type}:"
+            " add the header 'Content-Type: application/json'."
+        )
         raise Reject(415, "unsupported_media_type", text)
     try:
         body = orjson.loads(await request.read())

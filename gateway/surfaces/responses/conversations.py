@@ -72,7 +72,10 @@ async def _read(kept: Kept, given: str) -> dict[str, Any]:
     known = kept.ids.token("conv", given) is not None
     stored = await kept.store.read(_key(kept, given)) if known else None
     if stored is None:
-        text = f"Conversation with id '{given[:100]}' not found."
+        text = (
+            f"Conversation with id '{given[:100]}' not found. POST /v1/conversations makes one;"
+            f" a name of your own must not begin with '{SIGNED}'."
+        )
         raise Reject(404, "conversation_not_found", text, param="conversation")
     read: dict[str, Any] = orjson.loads(stored)
     return read

@@ -23,6 +23,8 @@ from gateway.web.request import asking_of
 PROTOCOL = "letta-gateway"
 KEY = "key."
 
+NO_SOCKET = "/ws is for WebSockets, and this request opens none. By plain HTTP there is POST /chat."
+
 # A socket whose client does not answer pings is closed.
 HEARTBEAT_SECONDS = 25.0
 
@@ -44,6 +46,8 @@ def add_websocket(app: web.Application, desk: Desk, *, limit_mb: int) -> None:
             compress=False,
             max_msg_size=limit_mb * 1024 * 1024,
         )
+        if not ws.can_prepare(request).ok:
+            raise Reject(400, "websocket_required", NO_SOCKET)
         await ws.prepare(request)
         connection = Connection(ws, desk, bearer)
         connections.add(connection)

@@ -38,6 +38,8 @@ async def test_an_unknown_path(tmp_path: Path, path: str) -> None:
                 error = (await answer.json())["error"]
                 assert set(error) == {"message", "type", "param", "code"}
                 assert error["code"] == "not_found"
+                near = "chat/completions, responses" if "/v1" in path else "/console/chat.html"
+                assert near in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,9 @@ async def test_a_wrong_method(tmp_path: Path, method: str, path: str, allowed: s
     ):
         assert answer.status == 405
         assert answer.headers["Allow"] == allowed
-        assert (await answer.json())["error"]["code"] == "method_not_allowed"
+        error = (await answer.json())["error"]
+    assert error["code"] == "method_not_allowed"
+    assert error["message"].endswith(f" It takes {allowed.replace(',', ', ')}.")
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ async def test_another_content_type(tmp_path: Path, kind: str) -> None:
         data = json.dumps(BODY).encode()
         error = await error_of(served, 415, data, **{"Content-Type": kind})
         assert error["code"] == "unsupported_media_type"
+        assert "'Content-Type: application/json'" in error["message"]
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])

@@ -80,3 +80,6 @@ async def test_no_socket(tmp_path):
     """A plain request is told what is found here."""
     async with native(tmp_path) as api, api.get("/ws") as answer:
         assert answer.status == 400
+        error = (await answer.json())["error"]
+    assert error["code"] == "websocket_required"
+    assert "POST /chat" in error["message"]
