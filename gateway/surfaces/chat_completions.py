@@ -58,9 +58,7 @@ def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
     ignored = answer.call.reply.ignored
     if "tools" in ignored:
         asking.logger.warning("the client's tools are not passed on to the agent")
-    # Any key of the body may be among them, and not every text can be put into a header.
-    named = [name for name in ignored if FIELD.fullmatch(name)]
-    headers = {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    headers = ignored_header(ignored)
     if answer.unmet:
         text = "the agent was asked twice, and its answer does not meet {}"
         asking.logger.warning(text, answer.unmet)
@@ -69,6 +67,13 @@ def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
         asking.note(replayed=True)
         headers[REPLAYED] = "true"
     return headers
+
+
+def ignored_header(ignored: Sequence[str]) -> dict[str, str]:
+    """The header that names these fields of the body; none if there are none."""
+    # Any key of the body may be among them, and not every text can be put into a header.
+    named = [name for name in ignored if FIELD.fullmatch(name)]
+    return {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
 
 
 async def _whole(answer: Answer, chat: ChatRequest, asking: Asking) -> web.Response:

@@ -37,7 +37,7 @@ async def chat(request: web.Request) -> web.Response:
         batches = _noting(request, wanted, answer)
         events = [event async for batch in batches for event in batch]
     asking.sent(events)
-    told = headers(answer, asking) if isinstance(answer, Stream) else {}
+    told = headers(answer, asking)
     ending = events[-1]
     if isinstance(ending, Error):
         return openai_errors.from_event(ending, told)

@@ -12,7 +12,8 @@ from gateway.errors import GatewayError
 from gateway.events import Error, Event
 from gateway.json_text import dumps
 from gateway.pipeline.exchange import BROKEN
-from gateway.streams import Stream
+from gateway.streams import Answer, Stream
+from gateway.surfaces.chat_completions import REPLAYED, ignored_header
 from gateway.surfaces.native.request import Manner
 from gateway.surfaces.native.shown import Showing, Shown
 from gateway.web.request import Asking, asking_of
@@ -88,12 +89,14 @@ async def send(
     return response
 
 
-def headers(stream: Stream, asking: Asking) -> dict[str, str]:
-    """What is told of a stream before its answer."""
-    told = {STREAM_ID: stream.id}
-    if stream.replayed:
-        asking.note(replayed=True)
-        told["idempotent-replayed"] = "true"
+def headers(answer: Answer, asking: Asking) -> dict[str, str]:
+    """What is told of an answer before it: its stream, if it is kept, and what was not used."""
+    told = ignored_header(answer.call.reply.ignored)
+    if isinstance(answer, Stream):
+        told[STREAM_ID] = answer.id
+        if answer.replayed:
+            asking.note(replayed=True)
+            told[REPLAYED] = "true"
     return told
 
 

@@ -14,7 +14,7 @@ from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
-from gateway.surfaces.chat_completions import FIELD, IGNORED, MOST_FIELDS, REPLAYED, UNMET
+from gateway.surfaces.chat_completions import REPLAYED, UNMET, ignored_header
 from gateway.surfaces.responses.encoder import Encoder
 from gateway.surfaces.responses.request import in_our_words
 from gateway.web.request import Asking, asking_of
@@ -147,8 +147,7 @@ def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
     ignored = [in_our_words(name) for name in answer.call.reply.ignored]
     if "tools" in ignored:
         asking.logger.warning("the client's tools are not passed on to the agent")
-    named = [name for name in ignored if FIELD.fullmatch(name)]
-    headers = {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    headers = ignored_header(ignored)
     if answer.unmet:
         unmet = in_our_words(answer.unmet)
         text = "the agent was asked twice, and its answer does not meet {}"

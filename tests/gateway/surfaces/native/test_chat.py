@@ -230,3 +230,17 @@ async def test_letta_is_down(tmp_path):
         api.letta.fail(Fault(status=500), path="/messages$", method="POST")
         async with api.post("/chat", {"agent": "Milo", "message": "Hi"}) as answer:
             assert answer.status == 502
+
+
+@pytest.mark.parametrize("path", ["/chat", "/chat/stream"])
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k1"}])
+async def test_a_field_that_is_none(path, key, tmp_path):
+    """What nobody reads, a misspelt `chat_id` above all, is named in a header."""
+    said = {"agent": "Milo", "message": "Hello", "chatid": "c1"}
+    async with native(tmp_path) as api:
+        for _ in range(2):  # the second time replayed, if there is a key
+            async with api.post(path, said, headers=key) as answer:
+                assert answer.headers["x-letta-gateway-ignored"] == "chatid"
+                assert b"You said" in await answer.read()
+        async with api.post(path, {"agent": "Milo", "message": "Hello"}) as answer:
+            assert "x-letta-gateway-ignored" not in answer.headers
