@@ -67,7 +67,7 @@ class Pipe:
 
         GATEWAY_URL: str = Field(
             default="http://localhost:8284",
-            description="letta-gateway's address, as this server reaches it",
+            description="letta-gateway's address, as this server reaches it, without /v1",
         )
         API_KEY: str = Field(
             default="",
@@ -288,7 +288,7 @@ class Turn:
         key, silence = self.valves.API_KEY, self.valves.TIMEOUT
         try:
             return aiohttp.ClientSession(
-                self.valves.GATEWAY_URL.rstrip("/") + "/",
+                self.valves.GATEWAY_URL.rstrip("/").removesuffix("/v1") + "/",
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence),
             )

@@ -17,6 +17,7 @@ from gateway.reload import Source
 
 
 KEY = "LETTA_GATEWAY_KEY"
+PAGE = "/console/chat.html"
 
 
 def run(
@@ -69,7 +70,7 @@ def _announce(out: Console, config: Config | None) -> Callable[[str], None]:
             out.print()
         for agent in AGENTS:
             out.print(f"  [bold]{escape(agent.name): <12}[/] {escape(agent.description)}")
-        out.print("\nTry, in another terminal:\n")
+        out.print(f"\nTry, in a browser: [bold]{url}{PAGE}[/]\n\nOr in another terminal:\n")
         for command in commands(url, key):
             out.print(f"  {escape(command)}\n")
 

@@ -221,6 +221,13 @@ async def loaded_elsewhere(ui, url: str) -> str:
     return await ui.whole("Hello")
 
 
+@pytest.mark.parametrize("more", ["", "/", "/v1", "/v1/"])
+async def test_an_address(more, tmp_path):
+    """The address of the connection, which ends in /v1, is as good."""
+    async with open_webui(tmp_path) as ui:
+        assert await loaded_elsewhere(ui, ui.gateway.url + more) == "You said: Hello"
+
+
 async def test_something_else_answers(tmp_path):
     """An address at which no gateway is gives no riddles."""
     async with open_webui(tmp_path) as ui:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.agents import AGENTS
-from gateway.demo.command import commands
+from gateway.demo.command import PAGE, commands
 
 
 @contextmanager
@@ -49,6 +49,9 @@ def test_it_says_what_there_is() -> None:
         assert all(agent.name in said for agent in AGENTS)
         for command in commands(url):
             assert command in said
+        assert f"{url}{PAGE}" in said
+        with urllib.request.urlopen(f"{url}{PAGE}") as answer:
+            assert answer.status == 200
         with urllib.request.urlopen(f"{url}/v1/models") as answer:
             listed = [model["id"] for model in json.load(answer)["data"]]
         assert listed == [agent.name for agent in AGENTS]

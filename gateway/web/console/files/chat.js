@@ -40,7 +40,8 @@ function show(message) {
   const element = at(`m-${message.id}`) ?? added(message);
   element.dataset.state = message.state;
   element.querySelector(".text").textContent = message.text ?? "";
-  element.querySelector(".status").textContent = message.status ?? "";
+  const stopped = message.state === "cancelled" ? "Stopped" : "";
+  element.querySelector(".status").textContent = message.status || stopped;
   element.querySelector(".error").textContent = message.error ?? "";
   const thoughts = element.querySelector("details");
   thoughts.hidden = !message.reasoning;

@@ -85,6 +85,7 @@ async def test_stopped(tmp_path):
         assert text.startswith("w0 w1 w2 w3 ")
         assert "w59" not in text
         assert await page.get_attribute("article.ai", "data-state") == "cancelled"
+        assert await page.locator("article.ai .status").text_content() == "Stopped"
         assert await page.is_hidden("#stop")
 
 
