@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,3 +29,9 @@ async def run(*command: str | Path, cwd: Path | None = None, **env: str) -> str:
 async def run_python(text: str, url: str) -> str:
     """What a program prints that talks to the gateway at the address that the documents show."""
     return await run(sys.executable, "-c", text.replace(SHOWN, url))
+
+
+async def run_shell(text: str, url: str) -> str:
+    """What a block prints that is pasted into a shell, with our Python in place of `.venv`'s."""
+    text = text.replace(SHOWN, url).replace(".venv/bin/python", shlex.quote(sys.executable))
+    return await run("sh", "-c", text)

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ from plugins.stops.asked import LENGTHS
 from plugins.tool_bridge import HONOURED
 from tests.clients.node_packages import node_modules
 from tests.docs.pages import PAGES, ROOT, blocks, commands
-from tests.docs.running import SHOWN, run, run_python
+from tests.docs.running import SHOWN, run, run_python, run_shell
 from tests.letta_server.install import CannotInstall
 from tests.missing import missing
 
@@ -31,6 +32,11 @@ CURLS = [
     for block in blocks("sh", page=page.name)
     for command in commands(block)
     if command.startswith("curl ")
+]
+SHOWN_ANSWERS = [
+    (asked, printed)
+    for asked, printed in pairwise(blocks("sh", "text", page="clients.md"))
+    if printed.language == "text"
 ]
 ROW = re.compile(r"^\| (\d{3}) \| (.+?) \|", re.MULTILINE)
 CODE = re.compile(r"[a-z]+(_[a-z]+)+")
@@ -58,6 +64,32 @@ def expected(program: str) -> str:
     return "Your name is Ada." if "Ada" in program else "| `Milo` |"
 
 
+@pytest.mark.needs_command("curl", package="curl")
+@pytest.mark.parametrize(("block", "printed"), SHOWN_ANSWERS, ids=str)
+async def test_one_prompt(block, printed, gateway):
+    """Every way in, pasted into a shell, prints what is shown below it."""
+    said = await run_shell(block.text, gateway.url)
+
+    assert re.fullmatch(but_for_gaps(printed.text), said.strip()), said
+
+
+def test_one_prompt_has_every_way_in():
+    """Each is there whole and streamed; the socket is both in one."""
+    asked = [block.text for block, _ in SHOWN_ANSWERS]
+
+    for path in ("/v1/chat/completions", "/v1/responses"):
+        streams = ['"stream": true' in each for each in asked if SHOWN + path in each]
+        assert streams == [False, True]
+    for path in ("/chat ", "/chat/stream "):
+        assert sum(SHOWN + path in each for each in asked) == 1
+    assert sum('/ws"' in each for each in asked) == 1
+
+
+def but_for_gaps(text: str) -> str:
+    """A pattern of what is printed, where `…` stands for anything."""
+    return r"[\s\S]*?".join(map(re.escape, text.strip().split("…")))
+
+
 @pytest.mark.needs_command("npm", package="npm")
 @pytest.mark.needs_command("node", package="nodejs")
 async def test_node(gateway, tmp_path):
@@ -82,7 +114,14 @@ async def test_curl(command, gateway):
     )
     async with asked as response:
         assert response.status in {200, 201}
-        assert ("Milo" if "Milo" in command or data is None else "Ada") in await response.text()
+        assert heard(command, data) in await response.text()
+
+
+def heard(command: str, data: str | None) -> str:
+    """What its answer has, among other things."""
+    if "Echo" in command:
+        return "You said"
+    return "Milo" if "Milo" in command or data is None else "Ada"
 
 
 def read_curl(command: str) -> tuple[str, dict[str, str], str | None]:
