@@ -125,9 +125,15 @@ async def _stopped(streams: Streams, stream_id: str, caller: Caller) -> None:
 
 @contextmanager
 def _refusals(request: web.Request, wanted: NativeRequest) -> Iterator[None]:
-    """An agent that is refused because it is no more is not given out again."""
+    """
+    An agent that is refused because it is no more is not given out again.
+
+    The field at fault has the name here that the client knows it by.
+    """
     try:
         yield
     except Reject as exc:
         request.app[OWN_AGENTS].heard(wanted.call.model, exc.code)
+        if exc.param == "model":
+            exc.param = "agent"
         raise

@@ -124,6 +124,7 @@ async def test_an_error_before_the_answer(tmp_path):
                 assert (await answer.json())["error"]["code"] == "rate_limit_exceeded"
             async with api.post(path, {"agent": "Nobody", "message": "Hi"}) as answer:
                 assert answer.status == 404
+                assert (await answer.json())["error"]["param"] == "agent"
             async with api.post(path, {"agent": "Busy"}) as answer:
                 assert answer.status == 400
 
