@@ -37,6 +37,7 @@ from gateway.surfaces.native.routes import add_native
 from gateway.surfaces.websocket.answering import Desk
 from gateway.surfaces.websocket.routes import add_websocket
 from gateway.web.app import make_app
+from gateway.web.capacity import CAPACITY
 from gateway.web.console import add_console
 from gateway.web.health import Readiness
 from gateway.web.running import RUNNING
@@ -118,7 +119,16 @@ def _app(
     chats = Chats(ChatsAPI(letta.reading), store, base.spawn, base.logger)
     agents = OwnAgents(AgentsAPI(letta.client, letta.reading), store)
     add_native(app, agents, chats)
-    desk = Desk(lambda: live.current, streams, chats, agents, app[RUNNING], base.clock, base.logger)
+    desk = Desk(
+        lambda: live.current,
+        streams,
+        chats,
+        agents,
+        app[RUNNING],
+        app[CAPACITY],
+        base.clock,
+        base.logger,
+    )
     add_websocket(app, desk, limit_mb=config.server.body_limit_mb)
     add_console(app)
     return app

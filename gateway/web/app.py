@@ -14,7 +14,7 @@ from gateway.streams import Streams
 from gateway.surfaces.chat_completions import chat_completions
 from gateway.surfaces.models import get_model, list_models
 from gateway.surfaces.responses.routes import add_responses
-from gateway.web.capacity import Capacity
+from gateway.web.capacity import CAPACITY, Capacity
 from gateway.web.health import Readiness, health, metrics_page
 from gateway.web.middleware import Doorman
 from gateway.web.request import STREAMS
@@ -42,6 +42,7 @@ def make_app(
     app = web.Application(middlewares=[doorman.admit], client_max_size=body_limit_mb * 1024 * 1024)
     app[STREAMS] = streams
     app[RUNNING] = doorman.running
+    app[CAPACITY] = capacity
     app.add_routes(
         [
             web.post("/v1/chat/completions", chat_completions),

@@ -85,3 +85,6 @@ class Capacity:
             text = "requests are turned away: {} are at work (server.max_requests); /metrics counts"
             self.logger.warning(text, self.load.in_hand)
             self._told_at = now
+
+
+CAPACITY = web.AppKey("capacity", Capacity)

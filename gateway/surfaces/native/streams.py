@@ -9,7 +9,8 @@ from aiohttp import web
 
 from gateway.errors import Reject
 from gateway.events import Error
-from gateway.streams import NoStream, Snapshot
+from gateway.services import Caller
+from gateway.streams import NoStream, Snapshot, Streams
 from gateway.surfaces.native.request import Manner
 from gateway.surfaces.native.sending import Frames, send
 from gateway.surfaces.native.shown import text_of
@@ -37,10 +38,20 @@ async def stream_state(request: web.Request) -> web.StreamResponse:
 
 async def interrupt(request: web.Request) -> web.Response:
     """Stop a stream; what it has come to."""
-    caller, streams = asking_of(request).context.caller, request.app[STREAMS]
-    stream_id = request.match_info["stream"]
+    caller, stream_id = asking_of(request).context.caller, request.match_info["stream"]
+    return response(200, state_of(await stop(request.app[STREAMS], stream_id, caller)))
+
+
+async def stop(streams: Streams, stream_id: str, caller: Caller) -> Snapshot:
+    """
+    Stop a stream that is shown here; what it has come to.
+
+    Raises:
+        NoStream: There is none of this id, or it is of another surface.
+        Reject: As `Streams.interrupt`.
+    """
     check_surface((await streams.look(stream_id, caller)).head.surface)
-    return response(200, state_of(await streams.interrupt(stream_id, caller)))
+    return await streams.interrupt(stream_id, caller)
 
 
 async def resumed(request: web.Request) -> web.StreamResponse:

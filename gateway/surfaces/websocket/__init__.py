@@ -3,6 +3,7 @@
 heard        what a client sends becomes a `Call`, or another wish
 phases       the events of an answer become frames: start, chunks, end
 answering    one message's answer, from its stream to the socket
+replies      which stream answers which message
 connection   one socket: who is there, and what is being answered
 routes       where it is found, and how it is closed
 """

@@ -26,6 +26,7 @@ from gateway.surfaces.native.streams import check_surface
 from gateway.surfaces.websocket import phases
 from gateway.surfaces.websocket.heard import Message, Resume
 from gateway.surfaces.websocket.phases import Frame, Phases
+from gateway.web.capacity import Capacity, Full
 from gateway.web.request import Asking
 from gateway.web.running import Running
 
@@ -48,6 +49,7 @@ class Desk:
     chats: Chats
     agents: OwnAgents
     running: Running
+    capacity: Capacity
     clock: Clock
     logger: Logger
 
@@ -123,9 +125,13 @@ class Answering:
             check_surface(stream.head.surface)
             if not self.take(stream.id):
                 return
-            told = Phases(stream.id, Manner.of(stream.head.facts), None, stream.number)
+            manner = Manner.of(stream.head.facts)
+            told = Phases(stream.id, manner, stream.call.agent, stream.number)
             told.seen(stream.before)
+            left = list(told.rest())
             await self._stream(stream, aiter(stream), told)
+            for frame in left:
+                await self.send(frame)
 
     async def _prepared(self, stream: Stream, said: Message) -> None:
         """Wait for where it takes place, but not for ever; a refusal comes as its ending, too."""
@@ -170,8 +176,18 @@ class Answering:
 
     async def _tried(self, work: Callable[[], Awaitable[None]]) -> Error | None:
         """Do it; what went wrong, if it was no fault of the socket's."""
+        error = await self._done(work)
+        if error is not None:
+            self.asking.sent((error,))
+        return error
+
+    async def _done(self, work: Callable[[], Awaitable[None]]) -> Error | None:
         try:
-            with self.asking.answers.in_use(), self.desk.running.request():
+            with (
+                self.desk.capacity.room("/ws"),
+                self.asking.answers.in_use(),
+                self.desk.running.request(),
+            ):
                 await work()
         except GatewayError as exc:
             return Error(exc.status, exc.type, exc.code, exc.public)
@@ -188,7 +204,6 @@ class Answering:
             await self.send(told.start())
         for frame in told.of(error, None):
             await self.send(frame)
-        self.asking.sent((error,))
 
     @contextmanager
     def _logged(self) -> Iterator[None]:
@@ -198,6 +213,8 @@ class Answering:
             asking = self.asking
             asking.note(key=self.caller.name, ms=asking.elapsed_ms())
             level = "WARNING" if asking.failed else "INFO"
+            if asking.facts.get("error") == Full.code:
+                level = "DEBUG"  # there may be thousands, and the log has their number
             asking.logger.bind(**asking.facts).log(level, "WS /ws")
 
 

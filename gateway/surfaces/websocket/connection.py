@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import attrs
@@ -12,10 +12,12 @@ from aiohttp import WSMsgType, web
 from gateway.errors import GatewayError, Reject
 from gateway.json_text import dumps
 from gateway.services import Caller
+from gateway.surfaces.native.streams import stop
 from gateway.surfaces.websocket import phases
 from gateway.surfaces.websocket.answering import Answering, Desk
 from gateway.surfaces.websocket.heard import Heard, Interrupt, Message, Ping, Resume, Token, hear
 from gateway.surfaces.websocket.phases import Frame
+from gateway.surfaces.websocket.replies import Replies, Reply
 
 
 # Nobody talks to so many agents at once.
@@ -34,18 +36,21 @@ GOING_AWAY, NOT_TEXT, UNAUTHORIZED = 1001, 1003, 4401
 @attrs.define(eq=False)
 class Connection:
     """
-    A client. `bearer` is its token, or None if it has not said one yet.
+    A client. `bearer` is its token, or None if it has not said one yet; `cut` ends the connection
+    of one that does not read.
 
     Answers run in tasks of their own; when the socket closes they are left, and their streams
-    go on without them, for a while.
+    go on without them, for a while. Interrupts are carried out all the same.
     """
 
     ws: web.WebSocketResponse
     desk: Desk
     bearer: str | None = attrs.field(repr=False)
+    cut: Callable[[], object]
     _tasks: dict[asyncio.Task[None], str] = attrs.field(init=False, factory=dict)
+    _interrupts: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
     _reading: set[str] = attrs.field(init=False, factory=set)
-    _answers: dict[str, str] = attrs.field(init=False, factory=dict)
+    _replies: Replies = attrs.field(init=False, factory=Replies)
     _stopping: bool = attrs.field(init=False, default=False)
 
     async def run(self) -> None:
@@ -56,8 +61,8 @@ class Connection:
         finally:
             for task in self._tasks:
                 task.cancel()
-            if self._tasks:
-                await asyncio.wait(list(self._tasks))
+            if left := [*self._tasks, *self._interrupts]:
+                await asyncio.wait(left)
 
     async def stop(self) -> None:
         """Take nothing new; close the socket as soon as nothing is being answered."""
@@ -77,6 +82,7 @@ class Connection:
             async with asyncio.timeout(SEND_SECONDS):
                 await self.ws.send_str(dumps(frame).decode())
         except TimeoutError:
+            self.cut()  # it would wait for ever for what it was not sent
             raise ConnectionError("the client does not read") from None
 
     def caller(self) -> Caller:
@@ -99,6 +105,7 @@ class Connection:
             await self._unauthorized("The first frame must be {type: 'auth', token: KEY}.")
             return False
         if heard.type != WSMsgType.TEXT:
+            await self._not_text()
             return False
         _, said = hear(heard.data)
         return await self._token(said if isinstance(said, Token) else Token(""))
@@ -106,7 +113,7 @@ class Connection:
     async def _listen(self) -> None:
         async for heard in self.ws:
             if heard.type != WSMsgType.TEXT:
-                await self.ws.close(code=NOT_TEXT, message=b"Frames are JSON text.")
+                await self._not_text()
                 return
             fields, said = hear(heard.data)
             try:
@@ -127,15 +134,19 @@ class Connection:
             case Ping():
                 await self.send({"type": "pong"})
             case Message():
-                self._begin(self._answering(said.manner.reply_to).message(said))
+                reply = Reply()
+                task = self._begin(self._answering(reply).message(said))
+                task.add_done_callback(reply.over)
+                self._replies.expect(said.manner.reply_to, reply)
             case Resume():
-                self._begin(self._answering().resume(said))
+                self._begin(self._answering(Reply()).resume(said))
             case Interrupt():
-                self._begin(self._interrupt(said, self.caller()))
+                self._stop(said, self.caller())
         return True
 
     async def _token(self, said: Token) -> bool:
-        if self._reading or (self.bearer is not None and self.bearer != said.token):
+        known = self.bearer is not None or self._tasks
+        if known and self.bearer != said.token:
             text = "Who it is cannot be changed on an open socket. Open another."
             raise Reject(400, "invalid_value", text, param="token")
         try:
@@ -151,10 +162,12 @@ class Connection:
         await self.send(phases.error("invalid_api_key", why))
         await self.ws.close(code=UNAUTHORIZED, message=b"invalid_api_key")
 
-    def _answering(self, reply_to: str = "") -> Answering:
+    async def _not_text(self) -> None:
+        await self.ws.close(code=NOT_TEXT, message=b"Frames are JSON text.")
+
+    def _answering(self, reply: Reply) -> Answering:
         def take(stream_id: str) -> bool:
-            if reply_to:
-                self._answers[reply_to] = stream_id
+            reply.found(stream_id)
             if stream_id in self._reading:
                 return False
             self._reading.add(stream_id)
@@ -163,25 +176,34 @@ class Connection:
 
         return Answering(self.desk, self.caller(), self.send, take)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._stopping or len(self._tasks) >= MOST_ANSWERS:
             work.close()
             raise _too_late() if self._stopping else _too_many()
         task = asyncio.create_task(work)
         self._tasks[task] = ""
         task.add_done_callback(self._done)
+        return task
+
+    def _stop(self, wanted: Interrupt, caller: Caller) -> None:
+        # However many answers there are: they are what is to be stopped.
+        if len(self._interrupts) >= MOST_ANSWERS:
+            raise _too_many()
+        task = asyncio.create_task(self._interrupt(wanted, caller))
+        self._interrupts.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        stream_id = self._tasks.pop(task)
-        self._reading.discard(stream_id)
+        self._interrupts.discard(task)
+        self._reading.discard(self._tasks.pop(task, ""))
         if not task.cancelled() and (exc := task.exception()) is not None:
             # The socket is closed, or will be soon: whoever reads it next is told.
             self.desk.logger.debug("an answer did not reach its socket: {!r}", exc)
 
     async def _interrupt(self, wanted: Interrupt, caller: Caller) -> None:
-        stream_id = self._answers.get(wanted.id, wanted.id)
+        stream_id = await self._replies.stream_of(wanted.id)
         try:
-            stood = await self.desk.streams.interrupt(stream_id, caller)
+            stood = await stop(self.desk.streams, stream_id, caller)
         except GatewayError as exc:
             await self.send(phases.error(exc.code, exc.public, id=wanted.id))
             return

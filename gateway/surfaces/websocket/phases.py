@@ -17,7 +17,7 @@ from gateway.call import Agent
 from gateway.events import Error, Event, Finish
 from gateway.streams.kept import state_of
 from gateway.surfaces.native.request import Manner
-from gateway.surfaces.native.shown import Showing
+from gateway.surfaces.native.shown import Showing, Shown
 
 
 Frame: TypeAlias = Mapping[str, Any]
@@ -39,6 +39,7 @@ class Phases:
     number: int = 0
     begun: bool = attrs.field(init=False, default=False)
     _showing: Showing = attrs.field(init=False)
+    _end: dict[str, str] = attrs.field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._showing = self.manner.showing()
@@ -46,12 +47,21 @@ class Phases:
     def seen(self, events: Iterable[Event]) -> None:
         """These were told before: what follows may depend on them."""
         for event in events:
-            self._showing.feed(event)
+            self._feed(event)
 
     def start(self) -> Frame:
         """The answer begins."""
         self.begun = True
         return self._frame("stream_start")
+
+    def rest(self) -> Iterator[Frame]:
+        """
+        What is left where all events were seen: the end, once more.
+
+        Of an ending that has two frames the client may have seen the first alone.
+        """
+        if self._end:
+            yield {**self._frame("stream_end", self._end), "seq": self.number}
 
     def encode(self, batch: Sequence[Event]) -> Iterator[Frame]:
         """The frames of the next events; the ending's are the last."""
@@ -61,15 +71,20 @@ class Phases:
 
     def of(self, event: Event, number: int | None) -> Iterator[Frame]:
         """The frames of one event; one that no stream has has no number."""
-        shown = self._showing.feed(event)
+        shown = self._feed(event)
         at = {} if number is None else {"seq": number}
         if shown is not None and not isinstance(event, Finish):
             yield {**self._frame("stream_chunk"), **at, "chunk": shown}
+        if self._end:
+            yield {**self._frame("stream_end", self._end), **at}
+
+    def _feed(self, event: Event) -> Shown | None:
+        shown = self._showing.feed(event)
         if isinstance(event, Finish | Error):
-            more = {"state": state_of(event)}
+            self._end = {"state": state_of(event)}
             if shown and "finish_reason" in shown:
-                more["finish_reason"] = shown["finish_reason"]
-            yield {**self._frame("stream_end", more), **at}
+                self._end["finish_reason"] = shown["finish_reason"]
+        return shown
 
     def _frame(self, phase: Phase, more: Mapping[str, str] | None = None) -> dict[str, Any]:
         frame = _frame("message_stream", self.id, self.manner, self.agent)

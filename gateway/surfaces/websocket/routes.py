@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Sequence
+from functools import partial
 from weakref import WeakSet
 
 import attrs
@@ -49,7 +49,7 @@ def add_websocket(app: web.Application, desk: Desk, *, limit_mb: int) -> None:
         if not ws.can_prepare(request).ok:
             raise Reject(400, "websocket_required", NO_SOCKET)
         await ws.prepare(request)
-        connection = Connection(ws, desk, bearer)
+        connection = Connection(ws, desk, bearer, partial(_cut, request))
         connections.add(connection)
         await connection.run()
         return ws
@@ -71,11 +71,16 @@ def _bearer(request: web.Request) -> str | None:
 
 
 def _in_protocols(offered: Sequence[str]) -> str | None:
-    for each in offered:
-        if each.startswith(KEY):
-            coded = each.removeprefix(KEY)
-            try:
-                return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                raise Reject(401, "invalid_api_key", "The key is no base64url of text.") from None
-    return None
+    coded = next((each.removeprefix(KEY) for each in offered if each.startswith(KEY)), None)
+    if coded is None:
+        return None
+    try:
+        padded = coded.encode("ascii") + b"=" * (-len(coded) % 4)
+        return base64.b64decode(padded, b"-_", validate=True).decode()
+    except ValueError:  # binascii's and those of both codecs are such
+        raise Reject(401, "invalid_api_key", "The key is no base64url of text.") from None
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

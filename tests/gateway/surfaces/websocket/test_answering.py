@@ -181,6 +181,19 @@ async def test_taken_up_at_every_chunk(tmp_path):
                 assert _timeless(rest) == _timeless(whole)
 
 
+@pytest.mark.parametrize("said", ["Hello", "@@drop@@"])
+async def test_taken_up_at_the_end(said, tmp_path):
+    """Who has seen the last event may have missed that it was the end, and is told again."""
+    async with native(tmp_path) as api:
+        async with socket(api) as ws:
+            await ws.say(said, id="u1")
+            whole = await ws.answer()
+        async with socket(api) as ws:
+            end = {"type": "resume", "id": whole[0]["id"], "after": whole[-1]["seq"]}
+            await ws.send(end)
+            assert _timeless(await ws.answer()) == _timeless(whole[-1:])
+
+
 def _timeless(frames):
     return [{name: value for name, value in each.items() if name != "timestamp"} for each in frames]
 

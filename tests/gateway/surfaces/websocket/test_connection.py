@@ -92,6 +92,21 @@ async def test_it_stays_who_it_is(tmp_path):
         assert await ws.frame() == {"type": "auth", "key": "app"}
 
 
+async def test_it_stays_who_it_is_while_it_is_answered(tmp_path):
+    """Who said nothing of it cannot begin to in the middle of an answer."""
+    async with native(tmp_path, slow()) as api:
+        async with socket(api) as ws:
+            await ws.say("Hi", "Slow")
+            await ws.send({"type": "auth", "token": "mine"})
+            assert [(await ws.frame())["type"] for _ in "ab"].count("error") == 1
+        async with socket(api) as ws:
+            await ws.send({"type": "auth", "token": "mine"})
+            assert (await ws.frame())["type"] == "auth"
+            await ws.say("Hi", "Slow")
+            await ws.send({"type": "auth", "token": "mine"})
+            assert [(await ws.frame())["type"] for _ in "ab"].count("auth") == 1
+
+
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
@@ -115,9 +130,10 @@ async def test_a_wrong_frame(frame, told, tmp_path):
         assert text_in(await ws.answer()) == "You said: Hello"
 
 
-async def test_binary(tmp_path):
-    """Frames are text."""
-    async with native(tmp_path) as api, socket(api) as ws:
+@pytest.mark.parametrize("keys", [None, KEYS])
+async def test_binary(keys, tmp_path):
+    """Frames are text, the first one, too."""
+    async with native(tmp_path, keys=keys) as api, socket(api) as ws:
         await ws.ws.send_bytes(b"{}")
         assert await ws.closed() == NOT_TEXT
 
@@ -131,6 +147,86 @@ async def test_too_many(tmp_path, monkeypatch):
         error = await ws.frame()
         assert (error["code"], error["reply_to"]) == ("too_many_answers", "u2")
         assert text_in(await ws.answer()) == "At last."
+
+
+async def test_interrupted_at_once(tmp_path):
+    """A message that was sent a moment ago is stopped, though nothing has come of it yet."""
+    async with native(tmp_path, slow()) as api, socket(api) as ws:
+        await ws.say("Hi", "Slow", id="u1")
+        await ws.send({"type": "interrupt", "id": "u1"})
+        left = {"interrupted", "stream_end"}
+        frames = await ws.until(lambda frame: left.difference_update(_what(frame)) or not left)
+    (confirmed,) = [frame for frame in frames if frame["type"] == "interrupted"]
+    (end,) = [frame for frame in frames if "stream_end" in frame]
+    assert (confirmed["state"], end["metadata"]["state"]) == ("cancelled", "cancelled")
+
+
+def _what(frame):
+    return {frame["type"], *frame}
+
+
+async def test_interrupted_though_refused(tmp_path):
+    """Of a message that was refused there is nothing to stop."""
+    async with native(tmp_path) as api, socket(api) as ws:
+        await ws.say("Hi", id="u1")
+        await ws.answer()
+        await ws.say("Something else", id="u1")
+        await ws.send({"type": "interrupt", "id": "u1"})
+        (error,) = [
+            frame
+            for frame in await ws.until(lambda frame: frame["type"] == "error")
+            if frame["type"] == "error"
+        ]
+    assert (error["code"], error["id"]) == ("stream_not_found", "u1")
+
+
+async def test_interrupted_among_many(tmp_path, monkeypatch):
+    """However many answers there are, each can be stopped; but not all the time."""
+    monkeypatch.setattr(connection, "MOST_ANSWERS", 2)
+    async with native(tmp_path, slow()) as api, socket(api) as ws:
+        for number in (1, 2):
+            await ws.say("Hi", "Slow", f"s{number}", id=f"u{number}")
+        await ws.send({"type": "interrupt", "id": "u2"})
+        frames = await ws.until(lambda frame: frame.get("stream_end"))
+        assert frames[-1]["session_id"] == "s2"
+        assert frames[-1]["metadata"]["state"] == "cancelled"
+        for _ in range(4):
+            await ws.send({"type": "interrupt", "id": "u1"})
+        refused = await ws.until(lambda frame: frame["type"] == "error")
+        assert refused[-1]["code"] == "too_many_answers"
+
+
+async def test_interrupted_and_gone(tmp_path):
+    """Who stops an answer and leaves at once has stopped it."""
+    async with native(tmp_path, slow()) as api:
+        async with socket(api) as ws:
+            await ws.say("Hi", "Slow")
+            stream_id = (await ws.frame())["id"]
+            await ws.send({"type": "interrupt", "id": stream_id})
+        assert await end_of(api, stream_id) == "cancelled"
+
+
+async def end_of(api, stream_id: str) -> str:
+    """The state that a stream comes to."""
+    async with asyncio.timeout(20):
+        while True:
+            async with api.get(f"/chat/streams/{stream_id}") as answer:
+                state = json.loads(await answer.read())["state"]
+            if state != "running":
+                return str(state)
+            await asyncio.sleep(0.02)
+
+
+async def test_no_room(tmp_path):
+    """Messages count as requests do: where there is no room they are refused in their phases."""
+    async with native(tmp_path, slow(), server={"max_requests": 1}) as api, socket(api) as ws:
+        await ws.say("Hi", "Slow", "s1")
+        await ws.say("Hi", "Slow", "s2", events="full")
+        frames = await ws.until(lambda frame: frame.get("stream_end"))
+        (error,) = [frame["chunk"] for frame in frames if "chunk" in frame]
+        assert (error["code"], frames[-1]["session_id"]) == ("overloaded", "s2")
+        assert text_in(await ws.answer()) == "At last."
+        assert len(api.letta.runs) == 1
 
 
 async def test_a_large_frame(tmp_path):
@@ -180,16 +276,13 @@ async def test_a_key_that_is_no_more(tmp_path):
 
 
 async def test_who_does_not_read(tmp_path, monkeypatch):
-    """A client that does not read holds nothing for ever: its answer is left."""
+    """A client that does not read is cut off: it would wait for what it was not sent."""
     monkeypatch.setattr(connection, "SEND_SECONDS", 0.2)
     letta = FakeLetta(pace=0)
     letta.add_agent("Long", script=[Step(tuple("x" * 50_000 for _ in range(400)))])
     async with native(tmp_path, letta) as api, socket(api) as ws:
         await ws.say("Hi", "Long")
         stream_id = (await ws.frame())["id"]
-        async with asyncio.timeout(20):
-            while True:
-                async with api.get(f"/chat/streams/{stream_id}") as answer:
-                    if json.loads(await answer.read())["state"] != "running":
-                        break
-                await asyncio.sleep(0.02)
+        await end_of(api, stream_id)
+        await asyncio.sleep(0.4)
+        assert await ws.closed() is None

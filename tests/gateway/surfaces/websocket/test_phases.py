@@ -73,6 +73,13 @@ def test_from_every_place():
         assert timeless(phases(number).encode(EVENTS[number:])) == rest
 
 
+def test_nothing_is_left():
+    """Who has seen all events is told the end once more, and nobody else is."""
+    end = timeless(phases().encode(EVENTS))[-1]
+    assert timeless(phases(len(EVENTS)).rest()) == [end]
+    assert [list(phases(number).rest()) for number in range(len(EVENTS))] == [[]] * len(EVENTS)
+
+
 def test_an_error():
     """An error is a chunk, and then the end."""
     failed = Error(502, "server_error", "upstream_error", "Letta failed.")

@@ -56,6 +56,23 @@ async def test_a_wrong_key(more, tmp_path):
         assert await status_of(api, **more) == 401
 
 
+@pytest.mark.parametrize("sent", ["key.é", "key.!!", "key.a", "key.YQ==YQ", "key.="])
+async def test_no_base64url(sent, tmp_path):
+    """What is no key at all is refused, also where any key is taken."""
+    async with native(tmp_path) as api:
+        lines = [
+            "GET /ws HTTP/1.1",
+            f"Host: 127.0.0.1:{api.gateway.port}",
+            "Connection: close, Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            f"Sec-WebSocket-Protocol: letta-gateway, {sent}",
+        ]
+        answer = await api.gateway.raw("\r\n".join([*lines, "", ""]).encode())
+        assert answer.startswith(b"HTTP/1.1 401 ")
+
+
 async def test_origins(tmp_path):
     """A page of another site opens no socket; a listed one does, and the gateway's own."""
     server = {"allow_origins": ["https://chat.example"]}
