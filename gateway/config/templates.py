@@ -23,6 +23,9 @@ USER_NAME = "{user_name}"
 # What Letta takes for an agent's name; the user's has to follow it.
 _NAME = re.compile(r"[\w '-]{0,60}")
 
+# The gateway finds users' agents by tags that begin so.
+_OURS = "letta-gateway:"
+
 _SHIPPED = resources.files("gateway.config") / "shipped"
 
 
@@ -34,6 +37,21 @@ def _labelled(_: object, __: object, value: str) -> None:
 def _named(_: object, __: object, value: str) -> None:
     if not _NAME.fullmatch(value):
         raise ValueError("must be letters, digits, spaces, - _ and ', 60 at most")
+
+
+def _no_tags_of_ours(_: object, __: object, value: list[str]) -> None:
+    if any(tag.startswith(_OURS) for tag in value):
+        raise ValueError(f"must not begin with {_OURS}, as the gateway's own do")
+
+
+def _apart(template: TemplateSettings, _: object, value: list[BlockSettings]) -> None:
+    fields = {"persona": template.persona, "human": template.human}
+    seen = {name for name, text in fields.items() if text.strip()}
+    for label in (block.label for block in value):
+        if label in seen:
+            hint = f': leave one of them out, or the field empty ({label}: "")'
+            raise ValueError(f"has two of {label}{hint if label in fields else ''}")
+        seen.add(label)
 
 
 @attrs.frozen
@@ -78,12 +96,14 @@ class TemplateSettings:
         metadata={"help": "what it knows of the user; {user_name} is the user's name"},
     )
     blocks: list[BlockSettings] = attrs.field(
-        factory=list, metadata={"help": "other blocks of its memory"}
+        factory=list, validator=_apart, metadata={"help": "other blocks of its memory"}
     )
     tools: list[str] = attrs.field(
         factory=list, metadata={"help": "tools at Letta by name, beside those that all agents have"}
     )
-    tags: list[str] = attrs.field(factory=list, metadata={"help": "tags of your own"})
+    tags: list[str] = attrs.field(
+        factory=list, validator=_no_tags_of_ours, metadata={"help": "tags of your own"}
+    )
     system: str = attrs.field(
         default="", metadata={"help": "its system prompt; if empty, Letta's own"}
     )

@@ -25,6 +25,8 @@ async def list_messages(request: web.Request) -> web.Response:
     chat, before = name_in(query, "chat_id"), name_in(query, "before")
     if not chat:
         refuse("chat_id", "'chat_id' must name a chat.")
+    if not before.isprintable():
+        refuse("before", "'before' must be the id of a message.")
     limit = _limit(query)
     agent_id = await _agent(agent_in(query, "agent_id", "agent"), asking)
     chats = request.app[CHATS]

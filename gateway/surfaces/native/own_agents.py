@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -84,8 +85,8 @@ class Wanted:
         )
 
     def _name(self) -> str:
-        user = " ".join(_NOT_IN_NAMES.sub(" ", self.user_name).split())[:_LONGEST_NAME]
-        name = self.template.name or " ".join(_NOT_IN_NAMES.sub(" ", self.type).split())
+        user = _plain(self.user_name)[:_LONGEST_NAME].rstrip()
+        name = self.template.name or _plain(self.type)
         return f"{name or 'Agent'} for {user}" if user else name or "Agent"
 
     def _filled(self, text: str) -> str:
@@ -168,6 +169,13 @@ class OwnAgents:
         self._known.move_to_end(key)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
+
+
+def _plain(text: str) -> str:
+    """What of it Letta takes in a name: no marks, but for those that make one letter with it."""
+    letters = unicodedata.normalize("NFC", text)
+    unmarked = "".join(each for each in letters if not unicodedata.category(each).startswith("M"))
+    return " ".join(_NOT_IN_NAMES.sub(" ", unmarked).split())
 
 
 def template_of(kind: str, templates: Mapping[str, TemplateSettings]) -> TemplateSettings:

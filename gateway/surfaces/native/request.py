@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ LONGEST_TITLE = 200
 READ = frozenset(
     {"agent", "agent_id", "chat_id", "chat_title", "enable_thinking", "events", "message"}
 )
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
 
 # What OpenAI's clients name a chat by: here it has a field of its own.
 ELSEWHERE = frozenset({"conversation", "metadata"})
@@ -130,7 +133,7 @@ def name_in(body: Mapping[str, Any], field: str) -> str:
 
 def title_in(body: Mapping[str, Any], field: str) -> str:
     """
-    A chat's title in one line, not too long to be shown; "" if there is none.
+    A name or title in one line, not too long to be shown; "" if there is none.
 
     Raises:
         Reject: It is no text.
@@ -138,7 +141,8 @@ def title_in(body: Mapping[str, Any], field: str) -> str:
     value = body.get(field)
     if value is not None and not isinstance(value, str):
         refuse(field, f"'{field}' must be text, not {kind(value)}.", "invalid_type")
-    return " ".join((value or "").split())[:LONGEST_TITLE]
+    # Letta's database takes no NUL, and nobody sees the others.
+    return " ".join(_CONTROL.sub(" ", value or "").split())[:LONGEST_TITLE].rstrip()
 
 
 def agent_in(body: Mapping[str, Any], *fields: str) -> str:

@@ -35,3 +35,28 @@ def test_one_that_is_wrong(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as caught:
         shipped()
     assert "broken.yaml:1:1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "at", "said"),
+    [
+        ("blocks: [{label: goals}, {label: goals}]", "3:13", "two of goals"),
+        ("blocks: [{label: human, value: x}]", "3:13", 'empty (human: "")'),
+        ("{persona: I coach., blocks: [{label: persona}]}", "3:33", "two of persona"),
+        ("tags: [mine, 'letta-gateway:user=bob']", "3:11", "must not begin with letta-gateway:"),
+    ],
+)
+def test_what_cannot_be(template, at, said, tmp_path):
+    """Two blocks of one name, and tags that would make an agent somebody else's, have a place."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"templates:\n  coach:\n    {template}\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, environ={})
+    assert f"gateway.yaml:{at}: templates.coach." in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_block_instead_of_a_field():
+    """A field that is left empty makes way for a block of its name, which can say more."""
+    block = templates.BlockSettings("human", "Name: {user_name}", limit=500)
+    assert TemplateSettings(human="", blocks=[block]).blocks == [block]

@@ -103,6 +103,7 @@ async def test_not_there(tmp_path):
         {"agent": "Milo", "chat_id": "c1", "limit": "0"},
         {"agent": "Milo", "chat_id": "c1", "limit": "many"},
         {"agent": "Milo", "chat_id": "c1", "limit": "201"},
+        {"agent": "Milo", "chat_id": "c1", "before": "\0"},
     ],
 )
 async def test_refused(query, tmp_path):

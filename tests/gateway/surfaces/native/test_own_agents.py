@@ -150,6 +150,21 @@ async def test_what_it_is_made_of():
     assert blocks["goals"]["description"]
 
 
+@pytest.mark.parametrize(
+    ("user_name", "name"),
+    [
+        ("Jose\u0301", "Tutor for José"),
+        ("हिन्दी", "Tutor for हनद"),
+        ("👩\u200d👧 Ada", "Tutor for Ada"),
+        ('../"\\', "Tutor"),
+        ("x" * 59 + " yz", "Tutor for " + "x" * 59),
+    ],
+)
+def test_names_of_all_kinds(user_name, name):
+    """Whatever a user is called, Letta takes the agent's name."""
+    assert wanted(user_name=user_name).made_of("m").name == name
+
+
 async def test_a_template_of_the_operators():
     """Model, tools, tags and limits are as the file says."""
     template = TemplateSettings(

@@ -54,6 +54,7 @@ def test_a_chat_is_named_in_one_way():
 def test_a_title():
     """A title is one line, and not too long."""
     assert parsed(**SAID, chat_title=" About\n Ada ").title == "About Ada"
+    assert parsed(**SAID, chat_title="a\x00b\x1b[1m\x85").title == "a b [1m"
     assert len(parsed(**SAID, chat_title="x" * 999).title) == 200
 
 
