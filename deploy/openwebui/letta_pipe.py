@@ -36,6 +36,8 @@ UNTITLED = "New Chat"
 RETRIES = 4
 PAUSE = 0.5
 
+NO_GATEWAY = "What answers is not the assistant's service. Please tell an administrator."
+NOT_SET = "The assistant's address or key is not set right. Please tell an administrator."
 LOST = "The connection to the assistant is lost. Please try again."
 
 # What people are told where the gateway's own words are for programs or administrators.
@@ -131,7 +133,7 @@ class Pipe:
             wanted = {"user_id": key[2], "agent_type": key[1], "user_name": name}
             async with http.post("agents", json=wanted) as answer:
                 await _check(answer)
-                self._agents[key] = (await answer.json())["agent_id"]
+                self._agents[key] = await _agent_in(answer)
         return self._agents[key]
 
     def forget(self, user: Mapping[str, Any]) -> None:
@@ -194,6 +196,9 @@ class Turn:
                         raise Trouble(event["message"])
         except Trouble as trouble:
             return f"{text}\n\n{trouble}".strip()
+        except asyncio.CancelledError:
+            self.pipe.spawn(self._stopped())
+            raise
         return text
 
     async def _chunk(self, event: Shown) -> list[Shown]:
@@ -213,17 +218,21 @@ class Turn:
     async def _events(self) -> AsyncGenerator[Shown, None]:
         """The native API's events; what breaks off is taken up where it was."""
         async with self._http() as http:
-            answer = await self._begin(http)
-            for attempt in range(RETRIES + 1):
+            answer: aiohttp.ClientResponse | None = await self._begin(http)
+            failed = 0
+            while failed <= RETRIES:
                 try:
-                    if attempt:
+                    if answer is None:
                         answer = await self._again(http)
                     async with answer, aclosing(self._read(answer)) as events:
                         async for event in events:
+                            failed = 0
                             yield event
                     return
                 except Gone:
-                    await asyncio.sleep(PAUSE)
+                    answer = None
+                    await asyncio.sleep(PAUSE * 2**failed)
+                    failed += 1
         raise Trouble(LOST)
 
     async def _begin(self, http: aiohttp.ClientSession) -> aiohttp.ClientResponse:
@@ -238,6 +247,8 @@ class Turn:
                 self.pipe.forget(self.user)  # it was deleted: ask for it once more
             except (aiohttp.ClientError, TimeoutError) as exc:
                 raise Trouble(self._unreachable(exc)) from exc
+            except ValueError as exc:  # no header can be made of the key
+                raise Trouble(NOT_SET) from exc
             else:
                 self.stream = answer.headers.get("X-Stream-Id", "")
                 return answer
@@ -252,8 +263,10 @@ class Turn:
             await _check(answer)
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise Gone from exc
-        except Trouble as trouble:  # it is not kept any more
-            raise Trouble(LOST, trouble.status) from trouble
+        except Trouble as trouble:
+            if trouble.status >= 500:  # it is being started anew, perhaps
+                raise Gone from trouble
+            raise Trouble(LOST, trouble.status) from trouble  # it is not kept any more
         return answer
 
     async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[Shown, None]:
@@ -272,29 +285,30 @@ class Turn:
                         yield event
                         if event["type"] in {"done", "error", "interrupted"}:
                             return
-        except (aiohttp.ClientError, TimeoutError) as exc:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
             raise Gone from exc
         raise Gone
 
     async def _stopped(self) -> None:
         """Say that it was stopped, and stop the agent; else it would go on for a minute."""
-        await self.status.stopped()
-        if self.stream:
-            with suppress(aiohttp.ClientError, TimeoutError):
-                async with self._http() as http:
-                    await http.post(f"chat/streams/{self.stream}/interrupt")
+        try:
+            await self.status.stopped()
+        finally:
+            if self.stream:
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with self._http() as http:
+                        await http.post(f"chat/streams/{self.stream}/interrupt")
 
     def _http(self) -> aiohttp.ClientSession:
-        key, silence = self.valves.API_KEY, self.valves.TIMEOUT
+        key, silence = self.valves.API_KEY.strip(), self.valves.TIMEOUT
         try:
             return aiohttp.ClientSession(
-                self.valves.GATEWAY_URL.rstrip("/").removesuffix("/v1") + "/",
+                self.valves.GATEWAY_URL.strip().rstrip("/").removesuffix("/v1") + "/",
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence),
             )
         except ValueError as exc:
-            text = "The assistant's address is not set right. Please tell an administrator."
-            raise Trouble(text) from exc
+            raise Trouble(NOT_SET) from exc
 
     def _unreachable(self, exc: Exception) -> str:
         if isinstance(exc, TimeoutError):
@@ -368,11 +382,21 @@ async def _check(answer: aiohttp.ClientResponse) -> None:
     raise Trouble(IN_WORDS.get(answer.status, told), answer.status)
 
 
+async def _agent_in(answer: aiohttp.ClientResponse) -> str:
+    try:
+        return str((await answer.json())["agent_id"])
+    except (aiohttp.ContentTypeError, ValueError, KeyError, TypeError) as exc:
+        raise Trouble(NO_GATEWAY) from exc
+
+
 async def _title(chat_id: str | None) -> str | None:
     """The chat's title, once it has one of its own."""
     if Chats is None or not chat_id:
         return None
-    title = Chats.get_chat_title_by_id(chat_id)
-    if inspect.isawaitable(title):
-        title = await title
+    try:
+        title = Chats.get_chat_title_by_id(chat_id)
+        if inspect.isawaitable(title):
+            title = await title
+    except Exception:  # noqa: BLE001  whatever its database has: the answer matters more
+        return None
     return None if title == UNTITLED else title or None

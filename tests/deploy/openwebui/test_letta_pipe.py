@@ -5,8 +5,11 @@ import json
 import re
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from gateway.testing.fakeletta import Fault
+from gateway.web.capacity import CAPACITY
 from tests.deploy.openwebui.calling import ADA, BOB, PIPE, loaded, open_webui
 from tests.gateway.surfaces.native.native import until
 from tests.gateway.web.console.browser import line
@@ -99,6 +102,19 @@ async def test_the_title(tmp_path, monkeypatch):
         await until(lambda: conversation.summary == "About Ada")
 
 
+async def test_no_title(tmp_path, monkeypatch):
+    """A chat whose title cannot be had is answered all the same."""
+
+    class Chats:
+        @staticmethod
+        def get_chat_title_by_id(chat_id):
+            raise RuntimeError("the database is locked")
+
+    async with open_webui(tmp_path) as ui:
+        monkeypatch.setitem(ui.pipe.pipe.__globals__, "Chats", Chats)
+        assert await ui.ask("Hello") == "You said: Hello"
+
+
 @pytest.mark.parametrize("task", ["title_generation", "tags_generation", "follow_up_generation"])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_tasks(task, stream, tmp_path):
@@ -174,6 +190,37 @@ async def _stopped(ui, how) -> None:
     await answer.aclose()
 
 
+async def test_stopped_though_not_streamed(tmp_path):
+    """Who does not stream can stop, too."""
+    async with open_webui(tmp_path, pace=1.0) as ui:
+        asking = asyncio.create_task(ui.whole(SLOW))
+        await until(lambda: ui.letta.runs)
+        await asyncio.sleep(0.1)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await ui.quiet()
+        (run,) = ui.letta.runs.values()
+        await until(lambda: run.over)
+        assert run.status == "cancelled"
+
+
+async def test_stopped_where_nobody_looks(tmp_path):
+    """The agent is stopped although the status can be shown to nobody any more."""
+    async with open_webui(tmp_path, pace=1.0) as ui:
+
+        async def emit(event):
+            if event["data"]["description"] == "Stopped":
+                raise RuntimeError("the page is gone")
+
+        answer = await ui.pipe.pipe(**ui.params(SLOW, __event_emitter__=emit))
+        await anext(answer)
+        await answer.aclose()
+        await ui.quiet()
+        (run,) = ui.letta.runs.values()
+        await until(lambda: run.over)
+        assert run.status == "cancelled"
+
+
 async def test_stopped_before_anything_came(tmp_path):
     """Also then the status is done."""
     async with open_webui(tmp_path, pace=1.0) as ui:
@@ -216,6 +263,17 @@ async def test_the_gateway_refuses(tmp_path):
         assert "administrator" in await loaded_elsewhere(ui, "")
 
 
+async def test_a_key_as_it_is_pasted(tmp_path):
+    """Blanks around a key are none of it; one that cannot be sent is said in words."""
+    async with open_webui(tmp_path, keys=[{"name": "ui", "key": "k1"}]) as ui:
+        ui.pipe.valves.API_KEY = " k1\n"
+        assert await ui.ask("Hello") == "You said: Hello"
+        ui.pipe.valves.API_KEY = "k1\nX-Other: k1"
+        assert await ui.whole("Hello") == (
+            "The assistant's address or key is not set right. Please tell an administrator."
+        )
+
+
 async def loaded_elsewhere(ui, url: str) -> str:
     ui.pipe.valves.GATEWAY_URL = url
     return await ui.whole("Hello")
@@ -232,6 +290,21 @@ async def test_something_else_answers(tmp_path):
     """An address at which no gateway is gives no riddles."""
     async with open_webui(tmp_path) as ui:
         assert "HTTP 404" in await loaded_elsewhere(ui, ui.letta.url)
+
+
+@pytest.mark.parametrize("said", ["<p>Welcome</p>", "[]", '{"id": 5}', "{"])
+async def test_something_else_takes_it(said, tmp_path):
+    """Nor does one at which whatever is asked is answered with 200."""
+
+    async def welcome(request: web.Request) -> web.Response:
+        kind = "text/html" if said.startswith("<") else "application/json"
+        return web.Response(text=said, content_type=kind)
+
+    app = web.Application()
+    app.add_routes([web.route("*", "/{path:.*}", welcome)])
+    async with open_webui(tmp_path) as ui, TestServer(app) as other:
+        told = await loaded_elsewhere(ui, str(other.make_url("/")))
+        assert told == "What answers is not the assistant's service. Please tell an administrator."
 
 
 async def test_a_busy_model(tmp_path):
@@ -265,6 +338,38 @@ async def test_a_line_that_breaks(tmp_path):
         assert cuts == 2
         assert ui.text() == "".join(f"w{number} " for number in range(50))
         assert ui.errors == []
+
+
+async def test_a_line_that_breaks_often(tmp_path, monkeypatch):
+    """However often: as long as something comes in between it goes on."""
+    async with open_webui(tmp_path, pace=1.0) as ui, line(ui.gateway.port) as way:
+        monkeypatch.setitem(ui.pipe.pipe.__globals__, "PAUSE", 0.0)
+        ui.pipe.valves.GATEWAY_URL = way.url
+        cuts = 0
+        async for _ in ui.stream(SLOW):
+            if f"w{cuts * 6} " in ui.text() and cuts < 7:
+                cuts += 1
+                assert way.cut()
+        assert cuts == 7
+        assert ui.text() == "".join(f"w{number} " for number in range(50))
+        assert ui.errors == []
+
+
+async def test_a_gateway_that_starts_anew(tmp_path, monkeypatch):
+    """One that has no room or is not ready yet is asked again."""
+    async with open_webui(tmp_path, pace=1.0) as ui, line(ui.gateway.port) as way:
+        monkeypatch.setitem(ui.pipe.pipe.__globals__, "PAUSE", 0.1)
+        ui.pipe.valves.GATEWAY_URL = way.url
+        capacity = ui.gateway.gateway.app[CAPACITY]
+        most, refused = capacity.most, 0
+        async for _ in ui.stream(SLOW):
+            if "w7 " in ui.text() and capacity.most == most and not refused:
+                capacity.most = 0
+                way.cut()
+                asyncio.get_running_loop().call_later(0.15, setattr, capacity, "most", most)
+            refused = capacity.load.turned_away
+        assert refused
+        assert ui.text() == "".join(f"w{number} " for number in range(50))
 
 
 async def test_a_line_that_stays_broken(tmp_path, monkeypatch):
