@@ -87,7 +87,7 @@ class Answering:
             Agent(said.agent_id, said.agent_name, "") if named else None,
         )
         with self._logged():
-            error = await self._tried(partial(self._message, said, told))
+            error = await self._tried(partial(self._roomy, said, told))
             if error is not None and said.streamed:
                 await self._failed(told, error)
             elif error is not None:
@@ -100,6 +100,11 @@ class Answering:
             error = await self._tried(partial(self._resume, wanted))
             if error is not None:
                 await self.send(phases.error(error.code, error.message, id=wanted.id))
+
+    async def _roomy(self, said: Message, told: Phases) -> None:
+        # Only what is new needs room: an answer that is taken up again has its own already.
+        with self.desk.capacity.room("/ws"):
+            await self._message(said, told)
 
     async def _message(self, said: Message, told: Phases) -> None:
         start = self.desk.streams.start(
@@ -183,11 +188,7 @@ class Answering:
 
     async def _done(self, work: Callable[[], Awaitable[None]]) -> Error | None:
         try:
-            with (
-                self.desk.capacity.room("/ws"),
-                self.asking.answers.in_use(),
-                self.desk.running.request(),
-            ):
+            with self.asking.answers.in_use(), self.desk.running.request():
                 await work()
         except GatewayError as exc:
             return Error(exc.status, exc.type, exc.code, exc.public)

@@ -15,6 +15,10 @@ Three rules keep it right whatever happens to the connection:
 
 const UNAUTHORIZED = 4401;
 
+/* Errors at which an answer goes on: it was not stopped, or can be taken up a little later. */
+const NOT_STOPPED = new Set(["stream_not_stopped", "too_many_answers"]);
+const LATER = new Set(["store_unavailable", "gateway_stopping"]);
+
 export class LettaChat extends EventTarget {
   /*
   connect, wait and random are there for tests. A wait after a lost connection is between half of
@@ -34,6 +38,7 @@ export class LettaChat extends EventTarget {
     this.messages = new Map();
     this.state = "closed";
     this._unanswered = new Map();
+    this._stops = new Set();
     this._socket = null;
     this._failures = 0;
     this._wanted = false;
@@ -62,6 +67,7 @@ export class LettaChat extends EventTarget {
 
   /* Stop an answer, by its id or by that of the message it answers. */
   interrupt(id) {
+    this._stops.add(id);
     this._tell({ type: "interrupt", id });
   }
 
@@ -84,6 +90,7 @@ export class LettaChat extends EventTarget {
       }
     }
     for (const frame of this._unanswered.values()) this._tell(frame);
+    for (const id of this._stops) this._tell({ type: "interrupt", id });
   }
 
   async _closed(socket, code) {
@@ -110,6 +117,7 @@ export class LettaChat extends EventTarget {
     this._failures = 0;
     if (frame.type === "message_stream") this._stream(frame);
     else if (frame.type === "message") this._whole(frame);
+    else if (frame.type === "interrupted") this._stopped(frame.id);
     else if (frame.type === "error") this._failed(frame);
   }
 
@@ -130,6 +138,7 @@ export class LettaChat extends EventTarget {
     if (frame.stream_end) {
       message.state = frame.metadata.state;
       message.status = "";
+      this._stopped(message.id);
     }
     this._change(message);
   }
@@ -143,6 +152,7 @@ export class LettaChat extends EventTarget {
   _whole(frame) {
     if (this.messages.has(frame.id)) return;
     const message = this._answer(frame);
+    this._stopped(message.id);
     this._change(Object.assign(message, { state: "finished", text: frame.content }));
   }
 
@@ -155,10 +165,22 @@ export class LettaChat extends EventTarget {
     return message;
   }
 
+  /* Nothing is left to stop of this answer. */
+  _stopped(id) {
+    this._stops.delete(id);
+    this._stops.delete(this.messages.get(id)?.replyTo);
+  }
+
   _failed(frame) {
     if (frame.reply_to !== undefined) this._arrived(frame.reply_to, "failed", frame.message);
     const message = this.messages.get(frame.id);
-    if (message?.state === "streaming") {
+    const streaming = message?.state === "streaming";
+    if (streaming && LATER.has(frame.code)) {
+      this._socket.close();
+      return;
+    }
+    this._stops.delete(frame.id);
+    if (streaming && !NOT_STOPPED.has(frame.code)) {
       this._change(Object.assign(message, { state: "failed", error: frame.message, status: "" }));
     }
     this.dispatchEvent(new CustomEvent("problem", { detail: frame }));

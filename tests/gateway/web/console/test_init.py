@@ -75,6 +75,27 @@ async def test_a_chat(tmp_path):
         assert await page.locator("article b").count() == 0
 
 
+EVIL = "<img src=x onerror='window.hurt=1'>"
+
+
+async def test_whatever_an_agent_says(tmp_path):
+    """Names, thoughts, tools and errors of an agent's are text, whatever they look like."""
+    letta = FakeLetta(pace=0)
+    letta.add_agent(EVIL, script=[Step(EVIL, EVIL)])
+    letta.add_agent("Busy", script=[Step(status=400, msg=EVIL)])
+    async with paged(tmp_path, letta=letta) as (_, _, page):
+        for count, agent in enumerate((EVIL, "Busy"), 1):
+            await say(page, agent, EVIL)
+            await answered(page, count)
+        assert await page.locator("article .text").nth(1).text_content() == EVIL
+        assert await page.locator("article.ai details p").first.text_content() == EVIL
+        assert EVIL in (await page.locator("article.ai .error").last.text_content())
+        assert await page.locator("img").count() == 0
+        script = "document.body.append(Object.assign(document.createElement('script'), "
+        await page.evaluate(f"() => {{ {script}{{ textContent: 'window.hurt = 1' }})); }}")
+        assert await page.evaluate("() => window.hurt") is None
+
+
 async def test_stopped(tmp_path):
     """An answer can be stopped; what was said stays."""
     async with paged(tmp_path, letta=slow()) as (_, _, page):
@@ -250,6 +271,41 @@ async def test_what_is_told_after_a_reconnect(tmp_path):
     auth = {"type": "auth", "token": "k"}
     assert first == [auth, message]
     assert second == [auth, {"type": "resume", "id": "a", "after": 7}, message]
+
+
+async def test_stopped_without_a_connection(tmp_path):
+    """What is to be stopped is stopped when the connection is back, unless it has ended."""
+    script = """async ({ chat, sockets, hear, stream, text, back }) => {
+        chat.open(); sockets[0].onopen();
+        stream("stream_start"); text(1, "a");
+        sockets[0].onclose({ code: 1006 }); chat.interrupt("a"); await back();
+        sockets[1].onopen();
+        sockets[1].onclose({ code: 1006 }); await back(); sockets[2].onopen();
+        hear({ type: "interrupted", id: "a", state: "cancelled" });
+        chat.interrupt("u");
+        stream("stream_end", { seq: 2, metadata: { reply_to: "u", state: "cancelled" } });
+        sockets[2].onclose({ code: 1006 }); await back(); sockets[3].onopen();
+        return sockets.slice(1).map((each) => each.sent.map((frame) => [frame.type, frame.id]));
+    }"""
+    again = [["auth", None], ["resume", "a"], ["interrupt", "a"]]
+    assert await run(tmp_path, script) == [again, [*again, ["interrupt", "u"]], [["auth", None]]]
+
+
+async def test_not_now(tmp_path):
+    """An answer that cannot be stopped, or not be taken up for now, has not failed."""
+    script = """async ({ chat, sockets, hear, stream, text, back }) => {
+        chat.open(); sockets[0].onopen();
+        let closed = 0;
+        sockets[0].close = () => { closed += 1; };
+        stream("stream_start"); text(1, "a");
+        hear({ type: "error", code: "stream_not_stopped", id: "a", message: "It goes on." });
+        const states = [chat.messages.get("a").state, closed];
+        hear({ type: "error", code: "store_unavailable", id: "a", message: "Not now." });
+        states.push(chat.messages.get("a").state, closed);
+        hear({ type: "error", code: "stream_not_found", id: "a", message: "It is gone." });
+        return [...states, chat.messages.get("a").state];
+    }"""
+    assert await run(tmp_path, script) == ["streaming", 0, "streaming", 1, "failed"]
 
 
 async def test_backoff(tmp_path):
