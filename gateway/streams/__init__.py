@@ -108,7 +108,9 @@ class Streams:
         await asyncio.wait({self._hearing})
         await self._running.close()
 
-    async def begin(self, answers: Answers, call: Call, context: Context) -> Answer:
+    async def begin(
+        self, answers: Answers, call: Call, context: Context, keep: Keep | None = None
+    ) -> Answer:
         """
         The answer to a request that is kept only if it has an idempotency key.
 
@@ -117,7 +119,7 @@ class Streams:
                 is not to be had.
         """
         if key_of(call):
-            stream = await self._begun(answers, call, context, Keep(), self.key_ttl)
+            stream = await self._begun(answers, call, context, keep or Keep(), self.key_ttl)
             return await _when_prepared(stream)
         if chat := await answers.chat(call, context):
             return await self._in_chat(answers, call, context, chat)

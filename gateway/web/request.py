@@ -20,7 +20,17 @@ from gateway.streams import Streams
 if TYPE_CHECKING:
     from loguru import Logger
 
-CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
+# Browsers say a socket's key as a subprotocol.
+CREDENTIALS = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "api-key",
+        "sec-websocket-protocol",
+    }
+)
 
 
 @attrs.define

@@ -31,8 +31,11 @@ CHATS = web.AppKey("chats", Chats)
 async def chat(request: web.Request) -> web.Response:
     """The whole answer."""
     wanted, asking = await _read(request, stream=False)
+    keep = Keep(facts=wanted.manner.facts)
     with _refusals(request, wanted):
-        answer = await request.app[STREAMS].begin(asking.answers, wanted.call, _context(asking))
+        answer = await request.app[STREAMS].begin(
+            asking.answers, wanted.call, _context(asking), keep
+        )
     async with answer:
         batches = _noting(request, wanted, answer)
         events = [event async for batch in batches for event in batch]

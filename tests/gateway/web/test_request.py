@@ -202,6 +202,7 @@ def test_plugins_see_no_credentials() -> None:
         "Proxy-Authorization": "x",
         "X-API-Key": "x",
         "Api-Key": "x",
+        "Sec-WebSocket-Protocol": "letta-gateway, key.eA",
         "X-OpenWebUI-Chat-Id": "c1",
     }
     request = make_mocked_request("POST", "/", headers=headers)

@@ -182,6 +182,19 @@ async def test_the_same_once(tmp_path):
     assert (ids[0], replayed, runs) == (ids[1], "true", 1)
 
 
+async def test_kept_though_not_streamed(tmp_path):
+    """With an Idempotency-Key a whole answer is kept as a stream is, in the manner asked for."""
+    async with native(tmp_path) as api:
+        body = {"agent": "Milo", "message": "@@reason@@", "chat_id": "c1", "enable_thinking": False}
+        async with api.post("/chat", body, headers={"Idempotency-Key": "k1"}) as answer:
+            stream_id = answer.headers["X-Stream-Id"]
+        async with api.get(f"/chat/streams/{stream_id}") as answer:
+            assert (await answer.json())["chat_id"] == "c1"
+        headers = {"Accept": "text/event-stream"}
+        async with api.get(f"/chat/streams/{stream_id}", headers=headers) as answer:
+            assert {each["type"] for each in shown(await answer.read())} == {"message", "done"}
+
+
 @pytest.mark.parametrize("key", [None, "k1"])
 async def test_left_before_it_is_known(key, tmp_path):
     """Who leaves before the stream's id is told has stopped it; with a key it may come back."""
