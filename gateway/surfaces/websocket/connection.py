@@ -51,6 +51,7 @@ class Connection:
     _interrupts: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
     _reading: set[str] = attrs.field(init=False, factory=set)
     _replies: Replies = attrs.field(init=False, factory=Replies)
+    _sending: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
     _stopping: bool = attrs.field(init=False, default=False)
 
     async def run(self) -> None:
@@ -79,7 +80,8 @@ class Connection:
             ConnectionError: The socket is closed, or nobody reads.
         """
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            # One at a time: else each answer would fill a buffer before it is waited for.
+            async with self._sending, asyncio.timeout(SEND_SECONDS):
                 await self.ws.send_str(dumps(frame).decode())
         except TimeoutError:
             self.cut()  # it would wait for ever for what it was not sent

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from gateway.surfaces.websocket import connection
-from gateway.surfaces.websocket.connection import GOING_AWAY, NOT_TEXT, UNAUTHORIZED
+from gateway.surfaces.websocket.connection import (
+    GOING_AWAY,
+    NOT_TEXT,
+    UNAUTHORIZED,
+    Connection,
+)
 from gateway.testing.fakeletta import FakeLetta, Step
 from gateway.web.access import Access
 from gateway.web.running import RUNNING
@@ -286,3 +292,22 @@ async def test_who_does_not_read(tmp_path, monkeypatch):
         await end_of(api, stream_id)
         await asyncio.sleep(0.4)
         assert await ws.closed() is None
+
+
+async def test_one_at_a_time():
+    """However many answers there are, one frame at a time waits for a client that does not read."""
+
+    class Wire:
+        waiting, most = 0, 0
+
+        async def send_str(self, _: str) -> None:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            await asyncio.sleep(0)
+            self.waiting -= 1
+
+    wire: Any = Wire()
+    desk: Any = None
+    one = Connection(wire, desk, None, lambda: None)
+    await asyncio.gather(*(one.send({"type": "pong"}) for _ in range(5)))
+    assert (wire.most, wire.waiting) == (1, 0)
