@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.call import Image, Message, Text
 from gateway.errors import Reject
@@ -113,3 +117,25 @@ def test_too_deep():
     for _ in range(300):
         deep = {"x": deep}
     assert refused(SAID | {"more": deep}) == ("invalid_value", "body")
+
+
+FIELDS = ("agent", "agent_id", "message", "chat_id", "chat_title", "enable_thinking", "events", "x")
+VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda within: st.lists(within, max_size=3) | st.dictionaries(st.text(), within, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from([{}, SAID]), st.dictionaries(st.sampled_from(FIELDS), VALUES) | VALUES)
+def test_anything(said, body):
+    """Whatever a body is, it is a request or a 400."""
+    whole = {**said, **body} if isinstance(body, dict) else body
+    status = 400
+    try:
+        read = parse(whole, {}, stream=True)
+        assert read.call.model
+        assert read.title.isprintable() or not read.title.isascii()
+    except Reject as exc:
+        status = exc.status
+    assert status == 400

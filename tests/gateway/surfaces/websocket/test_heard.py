@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.call import Message as Said
 from gateway.call import Text, Thread
@@ -11,6 +14,17 @@ from gateway.surfaces.native.request import Manner
 from gateway.surfaces.websocket.heard import Interrupt, Message, Ping, Resume, Token, hear
 
 
+WORDS = ["message", "resume", "interrupt", "auth", "ping", "Milo", "full", "text", "x" * 600]
+VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(WORDS),
+    lambda within: st.lists(within, max_size=3) | st.dictionaries(st.sampled_from(WORDS), within),
+    max_leaves=6,
+)
+FIELDS = (
+    *("type", "id", "agentId", "agentName", "session_id", "content", "stream", "after", "token"),
+    *("chat_title", "enable_thinking", "events", "metadata"),
+)
+FRAMES = st.dictionaries(st.sampled_from(FIELDS), VALUES)
 MESSAGE = {"type": "message", "agentName": "Milo", "content": "Hello", "session_id": "s1"}
 
 
@@ -93,3 +107,12 @@ def test_refused(data, code, param):
     assert isinstance(said, Reject)
     assert (said.code, said.param) == (code, param)
     assert fields == (json.loads(data) if data.startswith('{"') else {})
+
+
+@given(st.sampled_from([{}, MESSAGE]), FRAMES | VALUES)
+def test_anything(kind, frame):
+    """Whatever a frame is, it is taken or refused."""
+    whole = {**kind, **frame} if isinstance(frame, dict) else frame
+    fields, said = hear(json.dumps(whole))
+    assert isinstance(fields, dict)
+    assert isinstance(said, Message | Resume | Interrupt | Token | Ping | Reject)
