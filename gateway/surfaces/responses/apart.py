@@ -31,6 +31,7 @@ class Apart:
 
     def end(self) -> str:
         """What is missing to a blank line at the end of a message that another may follow."""
-        self._lent = max(0, 2 - self._newlines)
-        self._newlines += self._lent
-        return "\n" * self._lent
+        missing = max(0, 2 - self._newlines)
+        self._lent += missing  # where nothing was said since the last one, that counts still
+        self._newlines += missing
+        return "\n" * missing

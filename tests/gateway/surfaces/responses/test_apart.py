@@ -36,6 +36,11 @@ def test_newlines_that_are_there_count() -> None:
     assert joined([["one"], ["\n\n\n\ntwo"]]) == "one\n\n\n\ntwo"
 
 
+def test_a_message_of_newlines_alone() -> None:
+    """They count, too, and so do those of the next one."""
+    assert joined([["a"], ["\n"], ["\n", "a"]]) == "a\n\na"
+
+
 @given(MESSAGES)
 def test_all_surfaces_have_the_same_text(messages: list[list[str]]) -> None:
     """Put together it is what a chat completion says, but for newlines at the end."""
