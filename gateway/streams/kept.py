@@ -14,6 +14,9 @@ from gateway.events import Error, Event, Finish
 
 State: TypeAlias = Literal["running", "finished", "cancelled", "failed"]
 
+# The code of the ending that a stream has whose process was killed.
+LOST = "stream_lost"
+
 # The codes of endings that somebody wanted.
 INTERRUPTED = "interrupted"
 CANCELLED = frozenset({INTERRUPTED, "run_cancelled"})
@@ -111,7 +114,7 @@ def stopped() -> Error:
 def lost() -> Reject:
     """The stream's process was killed: what it had logged is all there is."""
     text = "The gateway that ran this answer stopped before its end."
-    return Reject(502, "stream_lost", text, retry=False)
+    return Reject(502, LOST, text, retry=False)
 
 
 def gone() -> Reject:

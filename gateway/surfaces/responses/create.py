@@ -18,7 +18,7 @@ from gateway.surfaces import openai_errors
 from gateway.surfaces.coming import Coming
 from gateway.surfaces.responses.chain import Chain
 from gateway.surfaces.responses.conversations import check
-from gateway.surfaces.responses.encoder import NOTHING, Encoder
+from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.kept import SURFACE, Kept, Record
 from gateway.surfaces.responses.request import Wanted, in_our_words, parse
 from gateway.surfaces.responses.sending import Source, streamed, whole
@@ -126,7 +126,7 @@ async def _answer(
 ) -> web.StreamResponse:
     if wanted.stream:
         return await streamed(request, source, Encoder(shell))
-    return await whole(request, source, Encoder(shell, after=NOTHING))
+    return await whole(request, source, Encoder(shell, after=NO_FRAMES))
 
 
 def never_returns(headers: Mapping[str, str]) -> bool:

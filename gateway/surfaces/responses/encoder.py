@@ -27,14 +27,14 @@ from gateway.events import (
     Usage,
 )
 from gateway.json_text import dumps
-from gateway.streams.kept import state_of
+from gateway.streams.kept import LOST, state_of
 from gateway.surfaces.responses.apart import Apart
 from gateway.surfaces.responses.output import Announced, Called, Gave, Growing, Said, Thought, Used
 from gateway.surfaces.responses.shell import Shell
 
 
-# Nothing is rendered for those who want the whole object alone.
-NOTHING = 2**62
+# Nothing is rendered behind it, for those who want the whole object alone.
+NO_FRAMES = 2**62
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -55,6 +55,10 @@ class Frames:
             return b""
         data = dumps({"type": kind, "sequence_number": self.number, **fields})
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+
+    def catch_up(self) -> None:
+        """Go on behind `after`: the log was cut off before what the client has seen."""
+        self.number = max(self.number, self.after)
 
     def delta(self, head: bytes, text: str) -> bytes:
         """The frame of a delta, whose `head` is the same for all of its item."""
@@ -210,6 +214,8 @@ class Encoder:
             yield from self._render(called.item.close(status))
         if isinstance(event, Error):
             self.error = event
+            if event.code == LOST:
+                self._frames.catch_up()
         elif self.status == "incomplete":
             self._incomplete = INCOMPLETE[event.reason]
         yield self._frames.render(kind, {"response": self.body()})

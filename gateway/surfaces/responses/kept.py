@@ -15,7 +15,7 @@ from gateway.json_text import dumps
 from gateway.services import Caller, Store
 from gateway.streams import NoStream, Snapshot, Streams
 from gateway.streams.kept import Head
-from gateway.surfaces.responses.encoder import NOTHING, Encoder
+from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.ids import Ids
 from gateway.surfaces.responses.items import Item
 from gateway.surfaces.responses.shell import Shell
@@ -102,7 +102,7 @@ class Kept:
 
     async def seen(self, stood: Snapshot) -> Mapping[str, Any]:
         """The response that a stream has come to; if that is its end, it is kept."""
-        encoder = Encoder(self.shell(stood.head), stood.head.reply, NOTHING)
+        encoder = Encoder(self.shell(stood.head), stood.head.reply, NO_FRAMES)
         encoder.begin()
         encoder.encode(stood.events)
         body = encoder.body()

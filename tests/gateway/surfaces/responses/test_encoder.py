@@ -27,9 +27,9 @@ from gateway.events import (
 from gateway.letta import failures
 from gateway.letta.decode import Decoder
 from gateway.letta.frames import BrokenFrame, FrameReader
-from gateway.streams.kept import interrupted
+from gateway.streams.kept import LOST, interrupted
 from gateway.surfaces.deltas import Deltas, Whole
-from gateway.surfaces.responses.encoder import NOTHING, Encoder
+from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.request import parse
 from gateway.surfaces.responses.shell import Shell, repeated
 from tests.gateway.surfaces.recorded import NAMES, RECORDED, events_of, offered
@@ -62,7 +62,7 @@ def response_of(events: Iterable[Event], reply: Reply | None = None) -> Json:
 
 
 def folded(events: Sequence[Event], reply: Reply | None = None) -> Json:
-    whole = encoder(reply, after=NOTHING)
+    whole = encoder(reply, after=NO_FRAMES)
     assert whole.begin() + whole.encode(events) == b""
     return whole.body()
 
@@ -327,6 +327,16 @@ def test_text_of_every_kind_stays_in_its_line() -> None:
     """Line breaks of any kind in a text are escaped: a frame's data is one line."""
     text = "a\nb\rc\u2028d\u0085e\0f🎉"
     assert said_in(response_of([TextDelta(text, "m"), Finish()])) == text
+
+
+@pytest.mark.parametrize("after", [1, 5, 6, 40])
+def test_a_log_that_was_cut_off(after: int) -> None:
+    """Who has seen more than there is left is told the end all the same, with a later number."""
+    lost = Error(502, "server_error", LOST, "It was killed.")
+    frames = frames_of(encoded([TextDelta("one", "m"), lost], after=after))
+    assert frames[-1]["type"] == "response.failed"
+    numbers = [frame["sequence_number"] for frame in frames]
+    assert numbers == list(range(after + 1, after + 1 + len(frames)))
 
 
 def test_agent_data_never_becomes_a_key() -> None:
