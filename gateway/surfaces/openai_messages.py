@@ -109,8 +109,9 @@ def _image(part: Mapping[str, Any], at: str) -> Part:
         return Image(media_type=data[1], data=data[2])
     if isinstance(url, str) and url.startswith("https://"):
         return Image(url=url)
-    text = f"'{at}.image_url.url' must be an https: URL or a base64 data: URL of an image."
-    refuse(f"{at}.image_url.url", text, "invalid_image_url")
+    at = f"{at}.image_url.url" if isinstance(image, dict) else f"{at}.image_url"
+    text = f"'{at}' must be an https: URL or a base64 data: URL of an image."
+    refuse(at, text, "invalid_image_url")
 
 
 PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Part]] = {

@@ -78,7 +78,8 @@ class Chain:
         token = self.kept.ids.token("resp", given)
         record = None if token is None else await self._answered(token)
         if token is None or record is None:
-            text = f"Previous response with id '{given}' not found. Send the whole input instead."
+            shown = given[:100]
+            text = f"Previous response with id '{shown}' not found. Send the whole input instead."
             refuse("previous_response_id", text, "previous_response_not_found")
         found = [record]
         while record is not None and record.previous:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from gateway.call import Message, ToolCall
+from gateway.call import Message, Part, ToolCall
 from gateway.json_text import dumps
 from gateway.surfaces.openai_messages import ROLES, kind, parts_of, refuse
 
@@ -19,11 +19,13 @@ UNSAID = frozenset({"reasoning", "mcp_call", "mcp_list_tools", "item_reference"}
 
 SPEAKERS = frozenset({"user", "assistant", "system", "developer"})
 
-# What chat completions call the same parts.
+# What chat completions call the same parts; the last ones have these names there.
 CHATS_NAMES = {
     "input_text": "text",
     "output_text": "text",
     "input_image": "image_url",
+    "refusal": "refusal",
+    "text": "text",
 }
 
 FAILED = frozenset({"failed", "incomplete"})
@@ -44,14 +46,19 @@ def items_of(value: object) -> list[Item]:
         if not isinstance(item, dict):
             text = f"'input.[{i}]' must be an object, not {kind(item)}."
             refuse(f"input.[{i}]", text, "invalid_type")
+        if not type_of(item):
+            text = f"'input.[{i}].type' must be text that says what kind of item it is."
+            refuse(f"input.[{i}].type", text, "invalid_type")
     return value
 
 
 def type_of(item: Item) -> str:
-    """What kind of item it is; messages need not say so."""
+    """What kind of item it is, or ""; messages and references need not say so."""
     named = item.get("type")
     if named is None and "role" in item:
         return "message"
+    if named is None and "id" in item:
+        return "item_reference"
     return named if isinstance(named, str) else ""
 
 
@@ -91,21 +98,25 @@ def _message(item: Item, at: str) -> Message:
     if content is None:
         text = f"'{at}.content' must be text or a list of parts, not null."
         refuse(f"{at}.content", text)
-    return Message(ROLES[role], parts_of(_as_chat(content), f"{at}.content"))
+    return Message(ROLES[role], _parts(content, f"{at}.content"))
 
 
-def _as_chat(content: object) -> object:
+def _parts(content: object, at: str) -> tuple[Part, ...]:
     """Content as chat completions have it: its parts have other names there."""
-    if not isinstance(content, list):
-        return content
-    return [_part(part) if isinstance(part, dict) else part for part in content]
+    if isinstance(content, list):
+        content = [_as_chat(part, f"{at}.[{i}]") for i, part in enumerate(content)]
+    return parts_of(content, at)
 
 
-def _part(part: Item) -> Item:
-    named = part.get("type")
-    if not isinstance(named, str):
+def _as_chat(part: object, at: str) -> object:
+    if not isinstance(part, dict):
         return part
-    return {**part, "type": CHATS_NAMES.get(named, named)}
+    named = part.get("type")
+    if not isinstance(named, str) or named not in CHATS_NAMES:
+        shown = str(named)[:40]
+        text = f"'{at}' has the type '{shown}'; only input_text and input_image can be sent."
+        refuse(f"{at}.type", text, "unsupported_content")
+    return {**part, "type": CHATS_NAMES[named]}
 
 
 def _call(item: Item, at: str) -> Message:
@@ -131,7 +142,7 @@ def _result(item: Item, at: str) -> Message:
         or str(item.get("status")) in FAILED
         or (isinstance(output, str) and output.startswith("Error:"))
     )
-    parts = parts_of(_as_chat(output), f"{at}.output")
+    parts = _parts(output, f"{at}.output")
     return Message("tool", parts, tool_call_id=_call_id(item, at), failed=failed)
 
 

@@ -188,12 +188,15 @@ def _objects(body: Mapping[str, Any]) -> None:
 
 
 def _conversation(value: object) -> str:
-    named = value.get("id") if isinstance(value, dict) else value
-    if named is None:
+    if value is None:
         return ""
-    if not isinstance(named, str | int) or isinstance(named, bool):
-        refuse("conversation", "'conversation' must be text, or an object.", "invalid_type")
-    return str(named)
+    named = value.get("id") if isinstance(value, dict) else value
+    if isinstance(named, int) and not isinstance(named, bool):
+        return str(named)
+    if not isinstance(named, str) or not named:  # what names none would be said nowhere
+        text = "'conversation' must be text that names one, or an object that has it as its 'id'."
+        refuse("conversation", text, "invalid_type")
+    return named
 
 
 def _together(wanted: Wanted) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.call import Image, Message, Text, ToolCall
 from gateway.errors import Reject
-from gateway.surfaces.responses.items import items_of, messages_of, unknown_in
+from gateway.surfaces.responses.items import items_of, messages_of, type_of, unknown_in
 
 
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": "{}"}
@@ -101,9 +101,20 @@ def test_what_the_agent_remembers_by_itself() -> None:
 
 def test_items_that_nobody_knows() -> None:
     """They are passed over, and named."""
-    items = [{"type": "computer_call"}, {"type": 5}, {"role": "user", "content": "Hi"}]
+    items = [{"type": "computer_call"}, {"role": "user", "content": "Hi"}]
     assert len(said(*items)) == 1
-    assert unknown_in(items) == {"computer_call", ""}
+    assert unknown_in(items) == {"computer_call"}
+
+
+def test_references_need_not_say_that_they_are() -> None:
+    """An id is enough, as the SDK has it."""
+    assert type_of({"id": "msg_1"}) == type_of({"type": None, "id": "msg_1"}) == "item_reference"
+
+
+def test_errors_speak_of_parts_by_the_names_that_they_have_here() -> None:
+    """Chat completions have others."""
+    with pytest.raises(Reject, match="only input_text and input_image can be sent"):
+        said({"role": "user", "content": [{"type": "input_file", "file_id": "f"}]})
 
 
 @pytest.mark.parametrize(
@@ -113,6 +124,8 @@ def test_items_that_nobody_knows() -> None:
         ([], "input"),
         (5, "input"),
         (["Hi"], "input.[0]"),
+        ([{"type": 5, "role": "user", "content": "x"}], "input.[0].type"),
+        ([{"content": "x"}], "input.[0].type"),
         ([{"role": "tool", "content": "x"}], "input.[0].role"),
         ([{"role": [], "content": "x"}], "input.[0].role"),
         ([{"role": "user"}], "input.[0].content"),
@@ -122,7 +135,7 @@ def test_items_that_nobody_knows() -> None:
         ([{"role": "user", "content": [{"type": []}]}], "input.[0].content.[0].type"),
         (
             [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}],
-            "input.[0].content.[0].image_url.url",
+            "input.[0].content.[0].image_url",
         ),
         ([{**CALL, "call_id": ""}], "input.[0].call_id"),
         ([{**RESULT, "call_id": 5}], "input.[0].call_id"),

@@ -101,10 +101,12 @@ def test_what_asks_for_nothing_is_not_named() -> None:
     assert ignored(truncation="auto") == ("truncation",)
 
 
-@pytest.mark.parametrize("named", ["chat", {"id": "chat"}])
-def test_a_conversation(named: Any) -> None:
+@pytest.mark.parametrize(
+    ("named", "name"), [("chat", "chat"), ({"id": "chat"}, "chat"), ({"id": 5}, "5"), (None, "")]
+)
+def test_a_conversation(named: Any, name: str) -> None:
     """By its name, or as an object."""
-    assert wanted(conversation=named).conversation == "chat"
+    assert wanted(conversation=named).conversation == name
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,9 @@ def test_a_conversation(named: Any) -> None:
         ({"previous_response_id": "r", "conversation": "c"}, "previous_response_id"),
         ({"conversation": []}, "conversation"),
         ({"conversation": True}, "conversation"),
+        ({"conversation": ""}, "conversation"),
+        ({"conversation": {}}, "conversation"),
+        ({"conversation": {"id": None}}, "conversation"),
         ({"metadata": []}, "metadata"),
         ({"text": "x"}, "text"),
     ],
