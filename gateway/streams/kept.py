@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -12,6 +12,7 @@ from gateway.errors import Reject
 from gateway.events import Error, Event, Finish
 
 
+Ended: TypeAlias = Callable[[str], Awaitable[None]]
 State: TypeAlias = Literal["running", "finished", "cancelled", "failed"]
 
 # The code of the ending that a stream has whose process was killed.
@@ -29,11 +30,13 @@ class Keep:
 
     `facts` is any JSON that its encoder needs again when somebody else reads the stream, maybe
     in another process: what the request said of how it is answered. A stream in the
-    `background` is not cancelled when nobody reads it.
+    `background` is not cancelled when nobody reads it. `ended` is called with the id after the
+    end, whoever reads it then, in the process that it has run in.
     """
 
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     background: bool = False
+    ended: Ended | None = None
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ import attrs
 
 from gateway.services import Spawn
 from gateway.streams.journal import Journal
+from gateway.streams.kept import Ended
 from gateway.streams.opening import Asked, Opening
 
 
@@ -66,12 +67,14 @@ class Running:
                     return found
                 if (journal := await self.opening.journal(asked)) is not None:
                     self._journals[journal.place.name] = journal
-                    self.spawn(self._run(journal, used.pop_all()))
+                    self.spawn(self._run(journal, asked.keep.ended, used.pop_all()))
                     return journal
 
-    async def _run(self, journal: Journal, used: ExitStack) -> None:
+    async def _run(self, journal: Journal, ended: Ended | None, used: ExitStack) -> None:
         with used:
             try:
                 await journal.run()
+                if ended is not None:
+                    await ended(journal.head.id)
             finally:
                 self.forget(journal.place.name)

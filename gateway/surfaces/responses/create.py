@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import attrs
 from aiohttp import web
 
 from gateway.call import Call
-from gateway.errors import Reject, StoreError
+from gateway.errors import Reject
 from gateway.streams import Answer, Stream
 from gateway.streams.kept import Keep
 from gateway.surfaces import openai_errors
@@ -90,11 +90,13 @@ async def _kept(
 ) -> web.StreamResponse:
     """It goes on when its client leaves, and may be asked for later."""
     asking = asking_of(request)
-    keep = Keep(facts=repeated(wanted), background=wanted.background)
-    async with await kept.streams.start(asking.answers, call, asking.context, keep) as stream:
+    answers, context = asking.answers, asking.context
+    keep = Keep(repeated(wanted), wanted.background, ended=kept.close)
+    async with await kept.streams.start(answers, call, context, keep) as stream:
         asking.note(response=stream.id)
         if not stream.replayed:
             await kept.write(stream.id, record)
+            await kept.close(stream.id)  # it may have ended before its record was there
         try:
             response = await _begun(request, kept, wanted, stream)
         except Reject:
@@ -104,10 +106,7 @@ async def _kept(
             if never_returns(asking.headers):
                 kept.streams.spawn(kept.stop(stream.id))
             raise
-        if response.status == 200:
-            with suppress(Reject, StoreError):  # the client has been told all of it
-                await kept.body(stream.id)  # which keeps its end
-        else:
+        if response.status != 200:
             await kept.drop(stream.id)
         return response
 

@@ -10,10 +10,11 @@ from typing import Any
 import attrs
 import orjson
 
-from gateway.errors import Reject
+from gateway.errors import Reject, StoreError
+from gateway.events import Error, Event
 from gateway.json_text import dumps
 from gateway.services import Caller, Store
-from gateway.streams import NoStream, Snapshot, Streams
+from gateway.streams import INTERRUPTED, NoStream, Snapshot, Streams
 from gateway.streams.kept import Head
 from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.ids import Ids
@@ -33,8 +34,8 @@ class Record:
 
     `previous` is the token of the response that it follows, or "". `chain` and `reply` are
     what the plugins know its chain and itself by; in a `conversation` of a name it is in no
-    chain. `body` is None until somebody has seen its end: until then its stream tells.
-    `stored` is in Unix seconds.
+    chain. `body` is None until its end, and where its process was killed until somebody asks:
+    then its stream tells. `stored` is in Unix seconds.
     """
 
     reply: str
@@ -85,8 +86,19 @@ class Kept:
 
     async def stop(self, token: str) -> None:
         """Let a response come to its end, whatever it has come to."""
-        with suppress(Reject):
-            await self.streams.interrupt(token, self.caller)
+        with suppress(Reject, StoreError):
+            await self.seen(await self.streams.interrupt(token, self.caller))
+
+    async def close(self, token: str) -> None:
+        """
+        Keep the end of a response for as long as its record, if it has come, and by itself.
+
+        Who stops one keeps what it has come to, or deletes it.
+        """
+        with suppress(Reject, StoreError):
+            stood = await self.streams.look(token, self.caller)
+            if stood.state != "running" and not _interrupted(stood.events[-1]):
+                await self.seen(stood)
 
     async def body(self, token: str) -> Mapping[str, Any]:
         """
@@ -124,3 +136,7 @@ class Kept:
 
     def _key(self, token: str) -> str:
         return f"/responses/{self.caller.identity}/{token}"
+
+
+def _interrupted(ending: Event) -> bool:
+    return isinstance(ending, Error) and ending.code == INTERRUPTED

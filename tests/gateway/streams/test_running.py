@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.streams.kept import INTERRUPTED
+from gateway.events import Finish
+from gateway.streams.kept import INTERRUPTED, Keep
 from tests.gateway.lane import text
-from tests.gateway.streams.twins import first, twins
+from tests.gateway.streams.twins import ADA, first, twins
 
 
 async def test_they_are_found_by_their_names():
@@ -25,6 +26,24 @@ async def test_they_are_found_by_their_names():
         await both.ended()
         assert running.get(name) is None
         assert not running.stop(name)
+
+
+async def test_their_ends_are_told():
+    """To the surface, once, whoever reads them; what ended can be looked at then."""
+    ended = []
+
+    async def note(stream_id):
+        ended.append((stream_id, await both.streams.look(stream_id, ADA)))
+
+    gate = asyncio.Event()
+    async with twins(says=[[text("a")], gate, [text("b"), Finish()]]) as both:
+        stream = await both.start(Keep(ended=note))
+        await first(stream)
+        assert ended == []
+        gate.set()
+        await both.ended()
+    ((stream_id, stood),) = ended
+    assert (stream_id, stood.state) == (stream.id, "finished")
 
 
 async def test_the_plugins_stay_open_for_them():

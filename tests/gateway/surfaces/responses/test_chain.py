@@ -6,11 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from gateway.services import Caller
 from gateway.surfaces.responses import chain, kept
+from gateway.surfaces.responses.ids import Ids
 from gateway.web.request import STREAMS
+from tests.gateway.lane import until
 from tests.gateway.played_letta import Step, echo, ping, said, stop, text
 from tests.gateway.serving import Served, serving
 from tests.gateway.surfaces.responses.asking import (
@@ -104,15 +107,17 @@ async def test_one_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_one_that_nobody_saw_the_end_of(tmp_path: Path) -> None:
-    """When even its stream is gone, the agent still remembers."""
+    """When its gateway was killed and even its stream is gone, the agent still remembers."""
     async with serving(tmp_path, {"Milo": echo}) as served:
         streams = served.gateway.app[STREAMS]
-        first = await response_of(served, "one", background=True)
+        first = await response_of(served, "one")
         token = first["id"][5:37]
-        async with await streams.resume(token, Caller(), served.gateway.live.current) as stream:
-            async for _ in stream:
-                pass
+        await until(lambda: not streams._running._journals)
         await streams.forget(token, Caller())
+        ours = kept.Kept(streams, Ids(b"", ""), Caller())
+        record = await ours.read(token)
+        assert record is not None
+        await ours.write(token, attrs.evolve(record, body=None))
         second = await response_of(served, "two", previous_response_id=first["id"])
         assert said_in(second) == "two "
         assert told(served)[-1] == [("user", "two")]

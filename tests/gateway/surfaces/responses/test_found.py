@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.services import Caller
+from gateway.streams.identity import place_of
 from gateway.surfaces.responses.ids import Ids, secret_of
 from gateway.web.request import STREAMS
+from tests.gateway.lane import until
 from tests.gateway.played_letta import Step, echo, ping, reasoning, said, stop, text
 from tests.gateway.serving import Served, serving
 from tests.gateway.surfaces.responses.asking import (
@@ -38,8 +40,11 @@ async def missing(entered: Any) -> bool:
 
 
 async def forgotten(served: Served, given: str) -> None:
-    """Its stream is not kept any more, as after an hour."""
-    await served.gateway.app[STREAMS].forget(given[5:37], Caller())
+    """Its stream has ended, and is not kept any more, as after an hour."""
+    streams = served.gateway.app[STREAMS]
+    name = place_of(Caller().identity, given[5:37])
+    await until(lambda: streams._running.get(name) is None)
+    await streams.forget(given[5:37], Caller())
 
 
 async def test_as_it_stands(tmp_path: Path) -> None:
@@ -102,6 +107,20 @@ async def test_a_stream_that_is_not_kept_any_more(tmp_path: Path) -> None:
         assert await found(served, response["id"]) == response
         async with served.session.post(f"{served.url}{path}/cancel") as answer:
             assert await answer.json() == response
+
+
+@pytest.mark.parametrize("background", [True, False])
+async def test_an_end_that_nobody_sees(tmp_path: Path, background: bool) -> None:
+    """It is kept with its response all the same, whose stream is not kept for as long."""
+    go = asyncio.Event()
+    script: list[Step] = [ping(), text("one"), go, text(" two"), stop()]
+    async with serving(tmp_path, {"Milo": script}) as served:
+        async with post(served, stream=True, background=background) as answer:
+            given = await first_frame(answer)
+            answer.close()
+        go.set()
+        await forgotten(served, given)
+        assert said_in(await found(served, given)) == "one two"
 
 
 async def test_cancelled(tmp_path: Path) -> None:

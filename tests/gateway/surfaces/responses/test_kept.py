@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import loguru
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.events import Finish, TextDelta
+from gateway.events import Error, Event, Finish, TextDelta
 from gateway.services import Caller
 from gateway.store.memory import MemoryStore
 from gateway.streams import NoStream, Streams
-from gateway.streams.kept import Head, Snapshot
+from gateway.streams.kept import Head, Snapshot, interrupted, state_of
 from gateway.surfaces.responses.ids import Ids
 from gateway.surfaces.responses.kept import SURFACE, Kept, Record
 from tests.gateway.surfaces.responses.reading import said_in
@@ -88,6 +89,47 @@ async def test_a_stream_without_its_start() -> None:
     record = await ours.read(TOKEN)
     assert record is not None
     assert record.body is None
+
+
+class Stood:
+    """Streams that have come to this."""
+
+    def __init__(self, store: MemoryStore, *events: Event) -> None:
+        self.store = store
+        ending = events[-1]
+        state = state_of(ending) if isinstance(ending, Finish | Error) else "running"
+        self.snapshot = attrs.evolve(snapshot(), state=state, events=events)
+
+    async def look(self, token: str, caller: Caller) -> Snapshot:
+        return self.snapshot
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (Finish(), "completed"),
+        (Error(502, "server_error", "upstream_error", "It broke."), "failed"),
+        (Error(499, "invalid_request_error", "run_cancelled", "Nobody reads it."), "cancelled"),
+        (interrupted(), None),
+        (TextDelta("more", "m"), None),
+    ],
+)
+async def test_an_end_that_has_come_by_itself(ending: Event, status: str | None) -> None:
+    """It is kept; who stops a response, to delete it maybe, decides what is kept of it."""
+    store = MemoryStore()
+    streams: Any = Stood(store, TextDelta("Hi", "m"), ending)
+    ours = attrs.evolve(kept(store), streams=streams)
+    await ours.write(TOKEN, Record("r", []))
+    await ours.close(TOKEN)
+    record = await ours.read(TOKEN)
+    assert record is not None
+    assert (record.body or {}).get("status") == status
+
+
+async def test_a_stream_that_cannot_be_looked_at() -> None:
+    """That is nothing to who does not wait for it."""
+    await kept().close(TOKEN)
+    await kept().stop(TOKEN)
 
 
 async def test_a_stream_of_another_surface() -> None:
