@@ -21,6 +21,7 @@ from gateway.surfaces.responses.conversations import check
 from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.kept import SURFACE, Kept, Record
 from gateway.surfaces.responses.request import Wanted, in_our_words, parse
+from gateway.surfaces.responses.retries import retries_of
 from gateway.surfaces.responses.sending import Source, streamed, whole
 from gateway.surfaces.responses.shell import Shell, repeated
 from gateway.surfaces.responses.state import kept_of
@@ -92,11 +93,16 @@ async def _kept(
     asking = asking_of(request)
     answers, context = asking.answers, asking.context
     keep = Keep(repeated(wanted), wanted.background, ended=kept.close)
-    async with await kept.streams.start(answers, call, context, keep) as stream:
+    retries = await retries_of(kept, answers, call, context)
+    stream = await retries.begun(answers)
+    if stream is None:
+        stream = await kept.streams.start(answers, call, context, keep)
+    async with stream:
         asking.note(response=stream.id)
         if not stream.replayed:
             await kept.write(stream.id, record)
             await kept.close(stream.id)  # it may have ended before its record was there
+            await retries.note(stream.id)
         try:
             response = await _begun(request, kept, wanted, stream)
         except Reject:
