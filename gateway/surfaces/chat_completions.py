@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import cache
@@ -15,19 +14,13 @@ from gateway.events import ENDINGS, Error, Event
 from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.surfaces import openai_errors
+from gateway.surfaces.answer_headers import headers_of
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
 from gateway.surfaces.coming import Coming
 from gateway.web.request import STREAMS, Asking, asking_of, json_body
 from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
-
-
-IGNORED = "x-letta-gateway-ignored"
-UNMET = "x-letta-gateway-unmet"
-REPLAYED = "idempotent-replayed"
-FIELD = re.compile(r"[\w.-]{1,64}", re.ASCII)
-MOST_FIELDS = 20
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
@@ -53,36 +46,13 @@ def _noted(answer: Answer, asking: Asking) -> Answer:
     return answer
 
 
-def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
-    """Say what was sent and not used: an operator and a client both want to know."""
-    ignored = answer.call.reply.ignored
-    if "tools" in ignored:
-        asking.logger.warning("the client's tools are not passed on to the agent")
-    headers = ignored_header(ignored)
-    if answer.unmet:
-        text = "the agent was asked twice, and its answer does not meet {}"
-        asking.logger.warning(text, answer.unmet)
-        headers[UNMET] = answer.unmet
-    if isinstance(answer, Stream) and answer.replayed:
-        asking.note(replayed=True)
-        headers[REPLAYED] = "true"
-    return headers
-
-
-def ignored_header(ignored: Sequence[str]) -> dict[str, str]:
-    """The header that names these fields of the body; none if there are none."""
-    # Any key of the body may be among them, and not every text can be put into a header.
-    named = [name for name in ignored if FIELD.fullmatch(name)]
-    return {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
-
-
 async def _whole(answer: Answer, chat: ChatRequest, asking: Asking) -> web.Response:
     answer_id, created = _identity(answer, asking)
     completion = Completion(answer_id, chat.call.model, answer.call.reply, created)
     async for batch in answer:
         completion.add(batch)
         asking.sent(batch)
-    headers = _headers(answer, asking)
+    headers = headers_of(answer, asking)
     if completion.error is not None:
         return openai_errors.from_event(completion.error, headers)
     return openai_errors.response(200, completion.body(), headers)
@@ -98,7 +68,7 @@ async def _stream(request: web.Request, answer: Answer, chat: ChatRequest) -> we
     asking = asking_of(request)
     batches = aiter(answer)
     first = await anext(batches)
-    headers = _headers(answer, asking)
+    headers = headers_of(answer, asking)
     if len(first) == 1 and isinstance(first[0], Error):
         asking.sent(first)
         return openai_errors.from_event(first[0], headers)

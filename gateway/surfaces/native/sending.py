@@ -13,7 +13,7 @@ from gateway.events import Error, Event
 from gateway.json_text import dumps
 from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
-from gateway.surfaces.chat_completions import REPLAYED, ignored_header
+from gateway.surfaces.answer_headers import headers_of
 from gateway.surfaces.native.request import Manner
 from gateway.surfaces.native.shown import Showing, Shown
 from gateway.web.request import Asking, asking_of
@@ -91,12 +91,9 @@ async def send(
 
 def headers(answer: Answer, asking: Asking) -> dict[str, str]:
     """What is told of an answer before it: its stream, if it is kept, and what was not used."""
-    told = ignored_header(answer.call.reply.ignored)
+    told = headers_of(answer, asking)
     if isinstance(answer, Stream):
         told[STREAM_ID] = answer.id
-        if answer.replayed:
-            asking.note(replayed=True)
-            told[REPLAYED] = "true"
     return told
 
 

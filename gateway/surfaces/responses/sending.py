@@ -11,10 +11,10 @@ from aiohttp import web
 from gateway.errors import GatewayError, Reject
 from gateway.events import Error, Event
 from gateway.pipeline.exchange import BROKEN
-from gateway.streams import Answer, Stream
+from gateway.streams import Answer
 from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
-from gateway.surfaces.chat_completions import REPLAYED, UNMET, ignored_header
+from gateway.surfaces.answer_headers import headers_of
 from gateway.surfaces.responses.encoder import Encoder
 from gateway.surfaces.responses.request import in_our_words
 from gateway.web.request import Asking, asking_of
@@ -40,7 +40,7 @@ async def whole(request: web.Request, source: Source, encoder: Encoder) -> web.R
     async for batch in answer:
         encoder.encode(batch)
         asking.sent(batch)
-    headers = _headers(answer, asking)
+    headers = headers_of(answer, asking, in_our_words)
     if encoder.error is not None and encoder.status == "failed":
         return openai_errors.from_event(encoder.error, headers)
     return openai_errors.response(200, encoder.body(), headers)
@@ -58,7 +58,7 @@ async def streamed(request: web.Request, source: Source, encoder: Encoder) -> we
     answer = await _begun(source, encoder, asking)
     batches = aiter(answer)
     first = await anext(batches)
-    headers = _headers(answer, asking)
+    headers = headers_of(answer, asking, in_our_words)
     failure = first[0] if len(first) == 1 else None
     if isinstance(failure, Error) and state_of(failure) == "failed":
         asking.sent(first)
@@ -140,23 +140,6 @@ async def _when_begun(
         return
     async for batch in answer:
         yield batch
-
-
-def _headers(answer: Answer, asking: Asking) -> dict[str, str]:
-    """Say what was sent and not used: an operator and a client both want to know."""
-    ignored = [in_our_words(name) for name in answer.call.reply.ignored]
-    if "tools" in ignored:
-        asking.logger.warning("the client's tools are not passed on to the agent")
-    headers = ignored_header(ignored)
-    if answer.unmet:
-        unmet = in_our_words(answer.unmet)
-        text = "the agent was asked twice, and its answer does not meet {}"
-        asking.logger.warning(text, unmet)
-        headers[UNMET] = unmet
-    if isinstance(answer, Stream) and answer.replayed:
-        asking.note(replayed=True)
-        headers[REPLAYED] = "true"
-    return headers
 
 
 def _error(exc: GatewayError) -> Error:
