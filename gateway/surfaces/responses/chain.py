@@ -10,8 +10,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -123,24 +122,38 @@ class Chain:
 
     async def _resolved(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items, and in place of references what they refer to."""
+        known: dict[str, Item] = {}
+        for token in {_token(item) for item in items if _refers(item)}:
+            known |= await self._items_of(token)
         return [
-            await self._referred(item, f"input.[{i}]")
-            if type_of(item) == "item_reference"
-            else item
+            _referred(item, known, f"input.[{i}]") if _refers(item) else item
             for i, item in enumerate(items)
         ]
 
-    async def _referred(self, item: Item, at: str) -> Item:
-        given = str(item.get("id"))
-        token = given.partition("_")[2][:32]
-        output: Sequence[Item] = ()
-        if is_id(token):
-            with suppress(NoStream):
-                output = (await self.kept.body(token))["output"]
-        found = next((each for each in output if each["id"] == given), None)
-        if found is None:
-            refuse(f"{at}.id", f"Item with id '{given[:100]}' not found.", "item_not_found")
-        return found
+    async def _items_of(self, token: str) -> Mapping[str, Item]:
+        """The items of a response of the caller's, by their ids."""
+        if not is_id(token):
+            return {}
+        try:
+            return {item["id"]: item for item in (await self.kept.body(token))["output"]}
+        except NoStream:
+            return {}
+
+
+def _refers(item: Item) -> bool:
+    return type_of(item) == "item_reference"
+
+
+def _token(item: Item) -> str:
+    """The part of an item's id that it has of its response's."""
+    return str(item.get("id")).partition("_")[2][:32]
+
+
+def _referred(item: Item, known: Mapping[str, Item], at: str) -> Item:
+    given = str(item.get("id"))
+    if given not in known:
+        refuse(f"{at}.id", f"Item with id '{given[:100]}' not found.", "item_not_found")
+    return known[given]
 
 
 def _thread(wanted: Wanted, record: Record, parent: str, first: int) -> Thread:

@@ -115,7 +115,7 @@ def _number(request: web.Request, name: str, default: int, least: int, most: int
     digits = sent.removeprefix("-")
     readable = digits.isascii() and digits.isdigit() and len(digits) < 17
     if not readable or not least <= int(sent) <= most:
-        refuse(name, f"'{name}' must be a whole number, at least {least}.")
+        refuse(name, f"'{name}' must be a whole number from {least} to {most}.")
     return int(sent)
 
 
