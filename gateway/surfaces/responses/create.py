@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.call import Call
 from gateway.errors import Reject
-from gateway.streams import Answer, Stream
+from gateway.streams import Stream
 from gateway.streams.kept import Keep
 from gateway.surfaces import openai_errors
 from gateway.surfaces.coming import Coming
@@ -22,7 +22,7 @@ from gateway.surfaces.responses.encoder import NO_FRAMES, Encoder
 from gateway.surfaces.responses.kept import SURFACE, Kept, Record
 from gateway.surfaces.responses.request import Wanted, in_our_words, parse
 from gateway.surfaces.responses.retries import retries_of
-from gateway.surfaces.responses.sending import Source, streamed, whole
+from gateway.surfaces.responses.sending import Begun, Source, streamed, whole
 from gateway.surfaces.responses.shell import Shell, repeated
 from gateway.surfaces.responses.state import kept_of
 from gateway.web.request import asking_of, json_body
@@ -30,30 +30,6 @@ from gateway.web.request import asking_of, json_body
 
 IDEMPOTENCY_KEY = "idempotency-key"
 OPEN_WEBUI = "x-openwebui-"
-
-
-@attrs.define
-class Begun:
-    """A kept stream as the source of an answer."""
-
-    stream: Stream
-
-    async def within(self, seconds: float) -> bool:
-        """Wait for so long at most; whether it has begun, or cannot."""
-        try:
-            return await self.stream.prepared(seconds)
-        except Reject:
-            return True
-
-    async def answer(self) -> Answer:
-        """
-        Wait until it has begun.
-
-        Raises:
-            Reject: It cannot.
-        """
-        await self.stream.prepared()
-        return self.stream
 
 
 async def create(request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from gateway.surfaces.openai_messages import refuse
 from gateway.surfaces.responses.encoder import Encoder
 from gateway.surfaces.responses.items import Item, type_of
 from gateway.surfaces.responses.kept import Kept
-from gateway.surfaces.responses.sending import send
+from gateway.surfaces.responses.sending import taken_up
 from gateway.surfaces.responses.state import kept_of
 from gateway.web.request import STREAMS, asking_of
 
@@ -90,9 +90,8 @@ async def _again(request: web.Request, kept: Kept, token: str) -> web.StreamResp
         text = "The stream of this response is not kept any more. Ask for it without 'stream'."
         raise Reject(404, "stream_not_found", text, param="stream") from None
     async with stream:
-        encoder = Encoder(kept.shell(stream.head), stream.head.reply, after)
         asking.note(response=token, resumed=after)
-        return await send(request, encoder, aiter(stream))
+        return await taken_up(request, stream, Encoder(kept.shell(stream.head), after=after))
 
 
 async def _known(request: web.Request) -> tuple[Kept, str]:

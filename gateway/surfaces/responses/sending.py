@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
+import attrs
 from aiohttp import web
 
 from gateway.errors import GatewayError, Reject
 from gateway.events import Error, Event
 from gateway.pipeline.exchange import BROKEN
-from gateway.streams import Answer
+from gateway.streams import Answer, Stream
 from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
 from gateway.surfaces.answer_headers import headers_of
@@ -30,6 +31,30 @@ class Source(Protocol):
 
     async def answer(self) -> Answer:
         """Wait until it has begun."""
+
+
+@attrs.define
+class Begun:
+    """A kept stream as the source of an answer."""
+
+    stream: Stream
+
+    async def within(self, seconds: float) -> bool:
+        """Wait for so long at most; whether it has begun, or cannot."""
+        try:
+            return await self.stream.prepared(seconds)
+        except Reject:
+            return True
+
+    async def answer(self) -> Answer:
+        """
+        Wait until it has begun.
+
+        Raises:
+            Reject: It cannot.
+        """
+        await self.stream.prepared()
+        return self.stream
 
 
 async def whole(request: web.Request, source: Source, encoder: Encoder) -> web.Response:
@@ -64,6 +89,12 @@ async def streamed(request: web.Request, source: Source, encoder: Encoder) -> we
         asking.sent(first)
         return openai_errors.from_event(failure, headers)
     return await send(request, encoder, batches, first, headers)
+
+
+async def taken_up(request: web.Request, stream: Stream, encoder: Encoder) -> web.StreamResponse:
+    """The same again, for a client that has left it; errors come in the stream."""
+    batches = _when_begun(Begun(stream), encoder, asking_of(request))
+    return await send(request, encoder, batches)
 
 
 async def send(

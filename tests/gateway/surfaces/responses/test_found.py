@@ -96,6 +96,40 @@ async def test_taken_up_while_it_goes_on(tmp_path: Path) -> None:
         assert said_in(check([*seen, *await taking])) == "one two three"
 
 
+async def test_taken_up_before_it_has_begun(tmp_path: Path) -> None:
+    """What plugins say then of how it is shown holds for all who read it."""
+    go = asyncio.Event()
+    called = {"tool_call_id": "c", "name": "search", "arguments": "{}"}
+    given_back = {"tool_call_id": "c", "status": "success", "tool_return": "found"}
+    script: list[Step] = [
+        ping(),
+        {"message_type": "tool_call_message", "id": "message-1", "tool_call": called},
+        {"message_type": "tool_return_message", "id": "message-2", **given_back},
+        text("one", "message-3"),
+        go,
+        stop(),
+    ]
+    progress = {"use": "tool_progress", "config": {"headers": ["X-Mine"]}}
+    pipeline = [{"use": "agent_resolver"}, progress, {"use": "conversation_resolver"}]
+    mine: Any = {"stream": True, "conversation": "chat", "headers": {"X-Mine": "1"}}
+    quick = {"keepalive_seconds": 0.05}
+    async with (
+        serving(tmp_path, {"Milo": script}, pipeline=pipeline, server=quick) as served,
+        post(served, **mine) as first,
+    ):
+        await first_frame(first)
+        async with post(served, **mine) as waiting:
+            given = await first_frame(waiting)
+            waiting.close()
+        taking = asyncio.create_task(again(served, given))
+        await asyncio.sleep(0.1)
+        go.set()
+        frames = await taking
+        kinds = [item["type"] for item in check(frames, typed=False)["output"]]
+        assert kinds == ["function_call", "function_call_output", "message"]
+        assert await again(served, given) == frames
+
+
 async def test_a_stream_that_is_not_kept_any_more(tmp_path: Path) -> None:
     """The response is; the error says so."""
     async with serving(tmp_path, HELLO) as served:
