@@ -37,12 +37,13 @@ READ = frozenset(
 # What OpenAI does unless asked otherwise; to say so asks for nothing.
 USUAL = {"truncation": "disabled", "service_tier": "auto", "top_p": 1, "top_logprobs": 0}
 
-# Plugins know fields by the names that chat completions have for them. They stand alone, or
-# in quotes where a sentence names them.
+# Plugins know fields by the names that chat completions have for them.
+OUR_FIELDS = {"max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
+
+# In what they say these stand alone, or in quotes where a sentence names them.
 OUR_NAMES = {
-    "max_completion_tokens": "max_output_tokens",
     "response_format.json_schema": "text.format",
-    "response_format": "text.format",
+    **OUR_FIELDS,
     "messages": "input",
 }
 THEIR_NAMES = re.compile(rf"(^|')({'|'.join(map(re.escape, OUR_NAMES))})\b")
@@ -147,6 +148,11 @@ def in_plugins_words(body: Mapping[str, Any]) -> dict[str, Any]:
     elif shape is not None and shape != {"type": "text"}:
         words["response_format"] = shape
     return words
+
+
+def our_field(name: str) -> str:
+    """What a field of the body is called here that plugins know by this name."""
+    return OUR_FIELDS.get(name, name)
 
 
 def in_our_words(text: str) -> str:

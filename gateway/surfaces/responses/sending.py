@@ -17,7 +17,7 @@ from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
 from gateway.surfaces.answer_headers import headers_of
 from gateway.surfaces.responses.encoder import Encoder
-from gateway.surfaces.responses.request import in_our_words
+from gateway.surfaces.responses.request import in_our_words, our_field
 from gateway.web.request import Asking, asking_of
 from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
@@ -65,7 +65,7 @@ async def whole(request: web.Request, source: Source, encoder: Encoder) -> web.R
     async for batch in answer:
         encoder.encode(batch)
         asking.sent(batch)
-    headers = headers_of(answer, asking, in_our_words)
+    headers = headers_of(answer, asking, our_field)
     if encoder.error is not None and encoder.status == "failed":
         return openai_errors.from_event(encoder.error, headers)
     return openai_errors.response(200, encoder.body(), headers)
@@ -83,7 +83,7 @@ async def streamed(request: web.Request, source: Source, encoder: Encoder) -> we
     answer = await _begun(source, encoder, asking)
     batches = aiter(answer)
     first = await anext(batches)
-    headers = headers_of(answer, asking, in_our_words)
+    headers = headers_of(answer, asking, our_field)
     failure = first[0] if len(first) == 1 else None
     if isinstance(failure, Error) and state_of(failure) == "failed":
         asking.sent(first)

@@ -72,10 +72,10 @@ async def test_instructions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_what_nothing_honours_is_named(tmp_path: Path, stream: bool) -> None:
     """By the names that the fields have here."""
-    more = {"max_output_tokens": 5, "text": {"verbosity": "low"}, "reasoning": {"effort": "low"}}
+    more = {"max_output_tokens": 5, "text": {"verbosity": "low"}, "messages": ["Hi"]}
     async with serving(tmp_path, HELLO) as served, post(served, stream=stream, **more) as answer:
         named = answer.headers["x-letta-gateway-ignored"]
-    assert named == "reasoning, max_output_tokens, text.verbosity"
+    assert named == "messages, max_output_tokens, text.verbosity"
 
 
 async def test_a_format(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.call import Message, Text
 from gateway.errors import Reject
-from gateway.surfaces.responses.request import Wanted, in_our_words, parse
+from gateway.surfaces.responses.request import Wanted, in_our_words, our_field, parse
 
 
 WEATHER = {"type": "function", "name": "get_weather", "parameters": None}
@@ -159,4 +159,6 @@ def test_errors_speak_of_fields_by_the_names_that_they_have_here() -> None:
     said = "'response_format.json_schema.name' and 'max_completion_tokens' in 'messages'"
     assert in_our_words(said) == "'text.format.name' and 'max_output_tokens' in 'input'"
     assert in_our_words("messages") == "input"
+    assert our_field("response_format") == "text.format"
+    assert our_field("messages") == "messages"  # which the client has sent itself
     assert in_our_words("There are 3000 messages.") == "There are 3000 messages."
