@@ -26,6 +26,7 @@ CHATS_NAMES = {
     "input_image": "image_url",
     "refusal": "refusal",
     "text": "text",
+    "image_url": "image_url",
 }
 
 FAILED = frozenset({"failed", "incomplete"})

@@ -49,6 +49,14 @@ def test_parts() -> None:
     assert message.parts == (Text("a"), Text("b"), Text("c"), *images)
 
 
+def test_parts_by_the_names_of_chat_completions() -> None:
+    """Some clients have one form for both."""
+    url = {"url": "https://e.example/a.png"}
+    content = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": url}]
+    (message,) = said({"role": "user", "content": content})
+    assert message.parts == (Text("a"), Image(url=url["url"]))
+
+
 def test_calls_and_results() -> None:
     """Calls that follow one another were made together; each result is a message."""
     second = {**CALL, "call_id": "c2", "arguments": {"x": 1}}
