@@ -15,6 +15,12 @@ from gateway.errors import Reject
 from gateway.services import Caller
 
 
+# Headers that pages may send and read. Any, as SDKs have many of their own; but a star means
+# nothing to older browsers, and `Authorization` is never among what it means.
+ALLOWED = "*, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Letta-Chat-Key"
+EXPOSED = "*, X-Request-Id, X-Stream-Id, X-Should-Retry, Idempotent-Replayed"
+
+
 @attrs.frozen
 class Key:
     """A key that callers may use, and the name it has in logs."""
@@ -99,9 +105,9 @@ class Access:
             return {}
         return {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Headers": "*, Authorization",
-            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-            "Access-Control-Expose-Headers": "*",
+            "Access-Control-Allow-Headers": ALLOWED,
+            "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+            "Access-Control-Expose-Headers": EXPOSED,
             "Vary": "Origin",
         }
 

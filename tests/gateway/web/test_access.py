@@ -162,7 +162,26 @@ async def test_a_listed_page(tmp_path: Path) -> None:
                 assert answer.status == status
                 assert answer.headers["Access-Control-Allow-Origin"] == CHAT
                 assert answer.headers["Vary"] == "Origin"
-                assert answer.headers["Access-Control-Expose-Headers"] == "*"
+                exposed = listed(answer.headers["Access-Control-Expose-Headers"])
+                assert {"*", "x-request-id", "x-stream-id"} <= exposed
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_what_a_listed_page_may_send(tmp_path: Path, method: str) -> None:
+    """On any path, with any header; also in browsers that do not know what a star means."""
+    headers = {"Origin": CHAT, "Access-Control-Request-Method": method}
+    async with serving(tmp_path, MILO, server=LISTED) as served:
+        url = f"{served.url}/v1/responses/resp_1"
+        async with served.session.options(url, headers=headers) as answer:
+            assert method.lower() in listed(answer.headers["Access-Control-Allow-Methods"])
+            allowed = listed(answer.headers["Access-Control-Allow-Headers"])
+    needed = {"authorization", "content-type", "idempotency-key", "last-event-id"}
+    assert {"*", "x-letta-chat-key", *needed} <= allowed
+
+
+def listed(header: str) -> set[str]:
+    """What a header of several values has."""
+    return {each.strip().lower() for each in header.split(",")}
 
 
 async def test_a_form_on_any_page(tmp_path: Path) -> None:
