@@ -34,6 +34,7 @@ from gateway.streams import Streams
 from gateway.surfaces.native.chats import Chats
 from gateway.surfaces.native.own_agents import OwnAgents
 from gateway.surfaces.native.routes import add_native
+from gateway.surfaces.responses.routes import add_responses
 from gateway.surfaces.websocket.answering import Desk
 from gateway.surfaces.websocket.routes import add_websocket
 from gateway.web.app import make_app
@@ -118,6 +119,7 @@ def _app(
     )
     chats = Chats(ChatsAPI(letta.reading), store, base.spawn, base.logger)
     agents = OwnAgents(AgentsAPI(letta.client, letta.reading), store)
+    add_responses(app, ttl=config.server.response_days * 86400)
     add_native(app, agents, chats)
     desk = Desk(
         lambda: live.current,

@@ -63,6 +63,11 @@ class ServerSettings:
         validator=ge(1),
         metadata={"help": "what is kept of one such stream at most, in megabytes"},
     )
+    response_days: float = attrs.field(
+        default=7.0,
+        validator=gt(0),
+        metadata={"help": "days for which a response can be asked for and followed"},
+    )
     resume_grace_seconds: float = attrs.field(
         default=60.0,
         validator=ge(0),

@@ -13,7 +13,6 @@ from gateway.services import Clock
 from gateway.streams import Streams
 from gateway.surfaces.chat_completions import chat_completions
 from gateway.surfaces.models import get_model, list_models
-from gateway.surfaces.responses.routes import add_responses
 from gateway.web.capacity import CAPACITY, Capacity
 from gateway.web.health import Readiness, health, metrics_page
 from gateway.web.middleware import Doorman
@@ -53,6 +52,5 @@ def make_app(
             web.get("/metrics", partial(metrics_page, metrics)),
         ]
     )
-    add_responses(app)
     app.on_response_prepare.append(doorman.stamp)
     return app

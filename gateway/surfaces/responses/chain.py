@@ -20,7 +20,7 @@ from gateway.streams import NoStream
 from gateway.streams.identity import is_id
 from gateway.surfaces.openai_messages import refuse
 from gateway.surfaces.responses.items import Item, messages_of, type_of
-from gateway.surfaces.responses.kept import KEPT_SECONDS, Kept, Record
+from gateway.surfaces.responses.kept import Kept, Record
 from gateway.surfaces.responses.request import Wanted
 from gateway.thread import NO_THREAD, Thread
 
@@ -90,7 +90,7 @@ class Chain:
     async def _refreshed(self, token: str) -> Record | None:
         """What is followed is kept for as long as what follows it."""
         record = await self.kept.read(token)
-        if record is not None and record.stored < time.time() - KEPT_SECONDS / 2:
+        if record is not None and record.stored < time.time() - self.kept.ttl / 2:
             await self.kept.write(token, record)
         return record
 

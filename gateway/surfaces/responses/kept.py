@@ -24,8 +24,6 @@ from gateway.surfaces.responses.shell import Shell
 
 SURFACE = "responses"
 
-KEPT_SECONDS = 7 * 86400.0
-
 
 @attrs.frozen
 class Record:
@@ -53,11 +51,16 @@ class Record:
 
 @attrs.frozen
 class Kept:
-    """The responses of one caller. All raise `StoreError` if the store does not answer."""
+    """
+    The responses of one caller. All raise `StoreError` if the store does not answer.
+
+    `ttl` is how long they are kept after they were last written, in seconds.
+    """
 
     streams: Streams
     ids: Ids
     caller: Caller
+    ttl: float
 
     @property
     def store(self) -> Store:
@@ -72,7 +75,7 @@ class Kept:
     async def write(self, token: str, record: Record) -> None:
         """Keep it from now on."""
         record = attrs.evolve(record, stored=time.time())
-        await self.store.put(self._key(token), record.dump(), ttl=KEPT_SECONDS)
+        await self.store.put(self._key(token), record.dump(), ttl=self.ttl)
 
     async def drop(self, token: str) -> bool:
         """Keep it no longer; whether it was."""

@@ -16,12 +16,12 @@ from gateway.surfaces.responses.found import (
     get_response,
     input_items,
 )
-from gateway.surfaces.responses.state import SIGNING, Signing
+from gateway.surfaces.responses.state import SHARED, Shared
 
 
-def add_responses(app: web.Application) -> None:
-    """Add the Responses API to an application that has its streams."""
-    app[SIGNING] = Signing()
+def add_responses(app: web.Application, *, ttl: float) -> None:
+    """Add the Responses API, whose responses are kept so long, to one that has its streams."""
+    app[SHARED] = Shared(ttl)
     app.add_routes(
         [
             web.post("/v1/responses", create),

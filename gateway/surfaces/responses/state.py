@@ -11,13 +11,14 @@ from gateway.web.request import STREAMS, asking_of
 
 
 @attrs.define
-class Signing:
-    """The secret, read once."""
+class Shared:
+    """How long responses are kept, in seconds; and the secret, read once."""
 
+    ttl: float
     secret: bytes = attrs.field(default=b"", repr=False)
 
 
-SIGNING = web.AppKey("signing", Signing)
+SHARED = web.AppKey("responses", Shared)
 
 
 async def kept_of(request: web.Request) -> Kept:
@@ -27,8 +28,8 @@ async def kept_of(request: web.Request) -> Kept:
     Raises:
         StoreError: The store does not answer.
     """
-    streams, signing = request.app[STREAMS], request.app[SIGNING]
-    if not signing.secret:
-        signing.secret = await secret_of(streams.store)
+    streams, shared = request.app[STREAMS], request.app[SHARED]
+    if not shared.secret:
+        shared.secret = await secret_of(streams.store)
     caller = asking_of(request).context.caller
-    return Kept(streams, Ids(signing.secret, caller.identity), caller)
+    return Kept(streams, Ids(shared.secret, caller.identity), caller, shared.ttl)

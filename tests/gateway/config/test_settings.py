@@ -42,6 +42,7 @@ def test_help(config_class):
         (ServerSettings, "body_limit_mb", 0, "must be >= 1: 0"),
         (ServerSettings, "keepalive_seconds", 0, "must be > 0: 0.0"),
         (ServerSettings, "idempotency_minutes", 0, "must be >= 1: 0.0"),
+        (ServerSettings, "response_days", 0, "must be > 0: 0.0"),
         (ServerSettings, "resume_grace_seconds", -1, "must be >= 0: -1.0"),
         (
             ServerSettings,

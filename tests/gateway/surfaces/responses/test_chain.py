@@ -206,11 +206,12 @@ async def test_a_long_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """What is followed is kept for as long as what follows it, however old it is."""
     now = 1000.0
     monkeypatch.setattr(kept.time, "time", lambda: now)
-    async with serving(tmp_path, {"Milo": echo}) as served:
+    server = {"response_days": 1}
+    async with serving(tmp_path, {"Milo": echo}, server=server) as served:
         last = await response_of(served, "0")
         first = last
         for i in range(1, 8):
-            now += kept.KEPT_SECONDS / 4
+            now += 86400 / 4
             last = await response_of(served, str(i), previous_response_id=last["id"])
         token = first["id"][5:37]
         store = served.gateway.store

@@ -18,6 +18,7 @@ from gateway.streams import NoStream, Streams
 from gateway.streams.kept import Head, Snapshot, interrupted, state_of
 from gateway.surfaces.responses.ids import Ids
 from gateway.surfaces.responses.kept import SURFACE, Kept, Record
+from gateway.testing.kit import ManualClock
 from tests.gateway.surfaces.responses.reading import said_in
 
 
@@ -34,7 +35,7 @@ def kept(store: MemoryStore | None = None, caller: str = "ada") -> Kept:
 
     held = store or MemoryStore()
     streams = Streams(held, spawn, loguru.logger, ttl=1, key_ttl=1, grace=1, size=1_000_000)
-    return Kept(streams, Ids(b"secret", caller), Caller(caller, caller))
+    return Kept(streams, Ids(b"secret", caller), Caller(caller, caller), 3600.0)
 
 
 def snapshot(first: int = 1, surface: str = SURFACE) -> Snapshot:
@@ -48,6 +49,18 @@ def test_records_come_back(items: list[Any], reply: str) -> None:
     record = Record(reply, items, "p", "c", "n", {"id": "x"}, 5.0)
     if reply.isprintable():
         assert Record(**orjson.loads(record.dump())) == record
+
+
+async def test_how_long() -> None:
+    """As long as the operator wants, from when it was last written."""
+    clock = ManualClock()
+    ours = kept(MemoryStore(clock.now))
+    for _ in range(2):
+        await ours.write("a", Record("a", ()))
+        clock.advance(ours.ttl - 1)
+        assert await ours.read("a") is not None
+    clock.advance(1)
+    assert await ours.read("a") is None
 
 
 async def test_the_end_is_written_once() -> None:
