@@ -139,6 +139,7 @@ class Journal:
             prepared=True,
             agent=None if agent is None else agent.id,
             agent_name=None if agent is None else agent.name,
+            agent_type=None if agent is None else agent.type,
             conversation=None if place is None else place.id,
             reply=call.reply,
         )

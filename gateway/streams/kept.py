@@ -73,6 +73,7 @@ class Head:
     prepared: bool = False
     agent: str | None = None
     agent_name: str | None = None
+    agent_type: str | None = None
     conversation: str | None = None
     reply: Reply = attrs.field(factory=Reply)
 

@@ -69,7 +69,9 @@ class Stream:
         head = self._reader.head
         if not head.prepared:
             return self._call
-        agent = None if head.agent is None else Agent(head.agent, head.agent_name or "")
+        agent = None
+        if head.agent is not None:
+            agent = Agent(head.agent, head.agent_name or "", head.agent_type or "")
         place = None if head.conversation is None else Conversation(head.conversation)
         return attrs.evolve(self._call, agent=agent, conversation=place, reply=head.reply)
 

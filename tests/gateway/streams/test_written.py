@@ -60,7 +60,13 @@ def test_half_a_character():
     [
         {},
         {"prepared": True},
-        {"prepared": True, "agent": "agent-1", "agent_name": "Milo", "conversation": "conv-1"},
+        {
+            "prepared": True,
+            "agent": "agent-1",
+            "agent_name": "Milo",
+            "agent_type": "memgpt_agent",
+            "conversation": "conv-1",
+        },
         {"prepared": True, "reply": Reply(("reasoning",), ("top_p",), True)},
         {"background": True, "facts": {"store": True, "metadata": {"a": "ü"}, "tools": [1, None]}},
     ],
