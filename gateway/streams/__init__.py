@@ -10,21 +10,19 @@ of the same stream, so that its turn never runs twice.
     writer    logs it, behind its back    pages     what it has come to, in memory
     place     where it is kept            written   what is stored there
     stream    one reader's part in it     reader    how it reads: here, or from the log
-    claims    idempotency keys            control   stopping what runs in another process
+    claims    idempotency keys            control   orders to what runs in another process
+    talks     which run in a chat          roll     who is there, as the store says
     parking   answers of requests without a key, kept for a moment for an SDK's retry
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from gateway.call import Call
-from gateway.errors import Reject, StoreError
 from gateway.pipeline import Answers
 from gateway.services import Caller, Context, Spawn, Store
 from gateway.streams.answer import Answer
@@ -40,6 +38,7 @@ from gateway.streams.kept import (
     NoStream,
     Snapshot,
     State,
+    as_rejects,
     not_stopped,
 )
 from gateway.streams.opening import Asked, Opening
@@ -47,7 +46,8 @@ from gateway.streams.parking import Parking
 from gateway.streams.place import Place
 from gateway.streams.reader import Elsewhere, Here, Reader
 from gateway.streams.running import Running
-from gateway.streams.stream import Missing, Stream
+from gateway.streams.stream import Missing, Stream, left_on_failure
+from gateway.streams.talks import Talks
 
 
 if TYPE_CHECKING:
@@ -89,17 +89,21 @@ class Streams:
     size: int
     _parking: Parking = attrs.field(init=False)
     _control: Control = attrs.field(init=False)
+    _talks: Talks = attrs.field(init=False)
     _running: Running = attrs.field(init=False)
     _hearing: asyncio.Task[None] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._parking = Parking(self.spawn)
         self._control = Control(self.store, self.logger)
-        opening = Opening(self.store, self.spawn, self.logger, self._control.name)
+        self._talks = Talks(self.store, self.spawn, self._control, self.logger)
+        opening = Opening(self.store, self.spawn, self.logger, self._control.name, self._talks)
         self._running = Running(opening, self.spawn)
 
     async def __aenter__(self) -> Self:
-        self._hearing = asyncio.create_task(self._control.hear(self._running.stop))
+        running = self._running
+        hearing = self._control.hear({"stop": running.stop, "make_way": running.make_way})
+        self._hearing = asyncio.create_task(hearing)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,6 +126,7 @@ class Streams:
             stream = await self._begun(answers, call, context, keep or Keep(), self.key_ttl)
             return await _when_prepared(stream)
         if chat := await answers.chat(call, context):
+            self._talks.said(call, context.caller, chat)
             return await self._in_chat(answers, call, context, chat)
         return await answers.begin(call, context)
 
@@ -150,9 +155,9 @@ class Streams:
             NoStream: The caller has none of this id.
             Reject: What was said there is not kept any more, or the store does not answer.
         """
-        with _as_rejects():
+        with as_rejects():
             stream = await self._open(self._place(stream_id, caller), answers.keepalive)
-            async with _left_on_failure(stream):
+            async with left_on_failure(stream):
                 await stream.skip(max(0, after), SKIP_SECONDS)
         return stream
 
@@ -164,7 +169,7 @@ class Streams:
             NoStream: The caller has none of this id.
             Reject: The store does not answer.
         """
-        with _as_rejects():
+        with as_rejects():
             async with await self._open(self._place(stream_id, caller)) as stream:
                 return await stream.snapshot()
 
@@ -177,15 +182,36 @@ class Streams:
             Reject: It does not stop in time, or the store does not answer.
         """
         place = self._place(stream_id, caller)
-        with _as_rejects():
+        with as_rejects():
             async with await self._open(place) as stream:
                 stood = await stream.snapshot()
                 if stood.state == "running":
                     if not self._running.stop(place.name):
-                        await self._control.tell(stood.head.writer, place.name)
+                        await self._control.tell(stood.head.writer, "stop", place.name)
                     stood = await stream.snapshot(STOP_SECONDS)
         if stood.state == "running":
             raise not_stopped()
+        return stood
+
+    async def ended(self, stream_id: str, caller: Caller, within: float) -> Snapshot:
+        """
+        Wait so many seconds for the end of a stream that something is to follow.
+
+        Who only waits for it is no reader: unless it is in the background, a stream ends at once
+        when it has none. Its state may still be that it runs.
+
+        Raises:
+            NoStream: The caller has none of this id.
+            Reject: The store does not answer.
+        """
+        place = self._place(stream_id, caller)
+        with as_rejects():
+            async with await self._open(place, watches=True) as stream:
+                stood = await stream.snapshot()
+                if stood.state == "running":
+                    if not self._running.make_way(place.name):
+                        await self._control.tell(stood.head.writer, "make_way", place.name)
+                    stood = await stream.snapshot(within)
         return stood
 
     async def forget(self, stream_id: str, caller: Caller) -> None:
@@ -199,7 +225,7 @@ class Streams:
         await self.interrupt(stream_id, caller)
         place = self._place(stream_id, caller)
         self._running.forget(place.name)
-        with _as_rejects():
+        with as_rejects():
             await place.clear()
 
     async def _in_chat(self, answers: Answers, call: Call, context: Context, chat: str) -> Answer:
@@ -215,7 +241,7 @@ class Streams:
     async def _begun(
         self, answers: Answers, call: Call, context: Context, keep: Keep, ttl: float
     ) -> Stream:
-        with _as_rejects():
+        with as_rejects():
             key = await self._key(answers, call, context)
             limits = Limits(ttl, None if keep.background else self.grace, self.size)
             found = await self._running.begin(Asked(answers, call, context, keep, key, limits))
@@ -227,7 +253,7 @@ class Streams:
             except NoStream:
                 raise unknown() from None
             stream = Stream(call, reader, answers.keepalive, missing, replayed=True)
-            async with _left_on_failure(stream):
+            async with left_on_failure(stream):
                 await stream.check()
         return stream
 
@@ -243,38 +269,21 @@ class Streams:
             raise NoStream
         return Place(self.store, place_of(caller.identity, stream_id))
 
-    async def _open(self, place: Place, keepalive: float = 0.0) -> Stream:
-        reader = await self._reader(place)
+    async def _open(self, place: Place, keepalive: float = 0.0, *, watches: bool = False) -> Stream:
+        reader = await self._reader(place, watches=watches)
         return Stream(Call(reader.head.model, (), stream=True), reader, keepalive)
 
-    async def _reader(self, place: Place) -> Reader:
+    async def _reader(self, place: Place, *, watches: bool = False) -> Reader:
         journal = self._running.get(place.name)
         if journal is not None:
-            return Here(journal)
+            return Here(journal, watches)
         head = await place.head()
         if head is None:
             raise NoStream
-        return Elsewhere(place, head, self.grace)
+        return Elsewhere(place, head, self.grace, self.spawn, watches)
 
 
 async def _when_prepared(stream: Stream) -> Stream:
-    async with _left_on_failure(stream):
+    async with left_on_failure(stream):
         await stream.prepared()
     return stream
-
-
-@asynccontextmanager
-async def _left_on_failure(stream: Stream) -> AsyncIterator[None]:
-    try:
-        yield
-    except BaseException:
-        await stream.__aexit__()
-        raise
-
-
-@contextmanager
-def _as_rejects() -> Iterator[None]:
-    try:
-        yield
-    except StoreError as exc:
-        raise Reject(exc.status, exc.code, exc.public, type=exc.type) from exc

@@ -35,6 +35,11 @@ def place_of(caller: str, stream_id: str) -> str:
     return f"/stream/{caller}/{stream_id}"
 
 
+def talk_of(caller: str, chat: str) -> str:
+    """Where it is stored which streams run in a chat of this caller's."""
+    return f"/talk/{caller}/{_hashed(chat.encode(errors='surrogatepass'))}"
+
+
 def key_of(call: Call) -> str:
     """The idempotency key, or ""."""
     return call.headers.get(_KEY, "")

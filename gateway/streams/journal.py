@@ -19,6 +19,7 @@ from gateway.streams.kept import Head, Limits, interrupted, stopped
 from gateway.streams.pages import Page, Pages
 from gateway.streams.place import Place
 from gateway.streams.readers import Readers
+from gateway.streams.talks import Talks
 from gateway.streams.writer import Writer
 from gateway.streams.written import dump
 
@@ -45,6 +46,7 @@ class Journal:
     head: Head
     limits: Limits
     readers: Readers
+    talks: Talks
     logger: Logger
     pages: Pages = attrs.field(init=False)
     _writer: Writer = attrs.field(init=False)
@@ -55,6 +57,7 @@ class Journal:
     _given_up: bool = attrs.field(init=False, default=False)
     _interrupted: bool = attrs.field(init=False, default=False)
     _ending: bool = attrs.field(init=False, default=False)
+    _chat: str = attrs.field(init=False, default="")
     _aged: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
@@ -75,6 +78,7 @@ class Journal:
             raise
         finally:
             self.readers.close()
+            self.talks.end(self, self.context.caller, self._chat)
             if not self._ending:
                 await self._end([ending])
             await self._writer.close()
@@ -88,13 +92,26 @@ class Journal:
         if self._asking is not None and not self._ending:
             self._asking.cancel()
 
-    async def give_up(self) -> None:
-        """Cancel the run at Letta; if it has not been asked yet, it will not be."""
+    def make_way(self) -> None:
+        """Another request waits for its end: it stops as soon as nobody reads it."""
+        self.readers.make_way()
+
+    async def give_up(self, at_once: bool = False) -> None:
+        """
+        Cancel the run at Letta; if it has not been asked yet, it will not be.
+
+        What it says until it ends is still read, unless it has to stop `at_once`.
+        """
         if self._ending or not self.answers.cancel_on_leave:
             return
+        if at_once:
+            self.interrupt()
+            return
         self._given_up = True
-        if self._exchange is not None:
+        if self._exchange is not None and self._asking is not None:
             await self._exchange.asked.cancel()
+            await asyncio.wait({self._asking}, timeout=self._exchange.leave_seconds)
+            self.interrupt()  # Letta may hold on to it for ever, and its chat with it
 
     async def _asked(self) -> None:
         asking = self._asking = asyncio.create_task(self._ask())
@@ -113,6 +130,7 @@ class Journal:
 
     async def _ask(self) -> None:
         try:
+            await self._find_chat()
             exchange = await self.answers.begin(self.call, self.context)
         except Exception as exc:  # noqa: BLE001  whatever it is, Letta has not been asked
             reject = self._as_reject(exc)
@@ -131,6 +149,13 @@ class Journal:
                     await self._end(batch, unmet=exchange.unmet)
                 elif batch:
                     self._add(self._page(batch, unmet=exchange.unmet))
+
+    async def _find_chat(self) -> None:
+        """What it says is new in its chat, where it may have to wait until others have ended."""
+        self._chat = await self.answers.chat(self.call, self.context)
+        if self._chat:
+            self.talks.said(self.call, self.context.caller, self._chat)
+            self.talks.begin(self, self.context.caller, self._chat)
 
     def _prepared(self, call: Call) -> None:
         agent, place = call.agent, call.conversation

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from gateway.call import Reply
-from gateway.errors import Reject
+from gateway.errors import Reject, StoreError
 from gateway.events import Error, Event, Finish
 
 
@@ -102,6 +103,15 @@ class NoStream(Reject):
             " said in a named chat is at GET /chat/messages."
         )
         super().__init__(404, "stream_not_found", text, retry=False)
+
+
+@contextmanager
+def as_rejects() -> Iterator[None]:
+    """That the store does not answer is an answer of its own."""
+    try:
+        yield
+    except StoreError as exc:
+        raise Reject(exc.status, exc.code, exc.public, type=exc.type) from exc
 
 
 def interrupted() -> Error:

@@ -18,6 +18,7 @@ from gateway.streams.journal import Journal
 from gateway.streams.kept import Head, Keep, Limits
 from gateway.streams.place import Place
 from gateway.streams.readers import Readers
+from gateway.streams.talks import Talks
 
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Opening:
     spawn: Spawn
     logger: Logger
     writer: str
+    talks: Talks
 
     async def journal(self, asked: Asked) -> Journal | None:
         """
@@ -76,6 +78,7 @@ class Opening:
             head,
             asked.limits,
             readers,
+            self.talks,
             logger,
         )
 

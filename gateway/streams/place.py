@@ -9,6 +9,7 @@ import attrs
 from gateway.services import Lease, Store
 from gateway.streams.kept import Head
 from gateway.streams.pages import Page
+from gateway.streams.roll import Roll
 from gateway.streams.written import dump_head, load, load_head
 
 
@@ -58,13 +59,10 @@ class Place:
         found = await self.store.read_from(self.name, after, wait=wait)
         return (found[-1][0] if found else after), [load(item) for _, item in found]
 
-    async def show_reader(self, ttl: float) -> None:
-        """Tell the writer that the stream is read, for so long."""
-        await self.store.put(f"{self.name}/read", b"", ttl=ttl)
-
-    async def is_read(self) -> bool:
-        """Whether another process reads it."""
-        return await self.store.read(f"{self.name}/read") is not None
+    @property
+    def readers(self) -> Roll:
+        """Who reads it in other processes than the writer's."""
+        return Roll(self.store, f"{self.name}/read")
 
     async def clear(self) -> None:
         """Delete all of it."""

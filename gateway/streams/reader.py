@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
 
+from gateway.errors import StoreError
+from gateway.services import Spawn
 from gateway.streams.journal import Journal
 from gateway.streams.kept import Head
 from gateway.streams.pages import Page
@@ -44,13 +48,15 @@ class Reader(Protocol):
 
 @attrs.define
 class Here:
-    """Reads what this process writes, from memory."""
+    """Reads what this process writes, from memory; who only `watches` is no reader to it."""
 
     _journal: Journal
+    _watches: bool = False
     _taken: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._journal.readers.enter()
+        if not self._watches:
+            self._journal.readers.enter()
 
     @property
     def head(self) -> Head:
@@ -64,7 +70,8 @@ class Here:
 
     def leave(self) -> None:
         """It reads no more."""
-        self._journal.readers.leave()
+        if not self._watches:
+            self._journal.readers.leave()
 
 
 @attrs.define
@@ -72,13 +79,16 @@ class Elsewhere:
     """
     Reads the log of what another process writes, or of what is written no more.
 
-    To the writer it shows that it is there for `grace` seconds more, so that the stream is not
-    given up.
+    To the writer it shows now and then that it is there, so that the stream is not given up
+    when nobody has read it for `grace` seconds; who only `watches` does not.
     """
 
     _place: Place
     head: Head
     _grace: float
+    _spawn: Spawn
+    _watches: bool = False
+    _name: str = attrs.field(init=False, factory=lambda: secrets.token_hex(4))
     _item: int = attrs.field(init=False, default=0)
     _shown: float | None = attrs.field(init=False, default=None)
     _looked: float | None = attrs.field(init=False, default=None)
@@ -89,6 +99,8 @@ class Elsewhere:
         time = asyncio.get_running_loop().time
         until = time() + wait
         pages = await self._read(0)
+        if wait > 0 and not (pages and pages[-1].ending):
+            await self._show()
         while not pages:
             if not await self._is_written():
                 pages = await self._read(0)
@@ -96,15 +108,17 @@ class Elsewhere:
                     raise Lost
                 break
             left = max(0.0, until - time())
-            if left:
-                await self._show()
             pages = await self._read(min(left, LOOK_SECONDS))
             if left <= LOOK_SECONDS:
                 break
+            if not pages:
+                await self._show()
         return pages
 
     def leave(self) -> None:
-        """The writer will see that nobody has shown himself for a while."""
+        """It reads no more; who is killed has not shown itself for a while."""
+        if self._shown is not None:
+            self._spawn(self._gone())
 
     async def _read(self, wait: float) -> Sequence[Page]:
         self._item, pages = await self._place.pages(self._item, wait)
@@ -122,6 +136,14 @@ class Elsewhere:
 
     async def _show(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._shown is None or now - self._shown > self._grace / 3:
+        if not self._watches and (self._shown is None or now - self._shown > self._grace / 3):
             self._shown = now
-            await self._place.show_reader(max(self._grace, 2 * LOOK_SECONDS))
+            await self._place.readers.come(self._name, self._ttl)
+
+    async def _gone(self) -> None:
+        with suppress(StoreError):
+            await self._place.readers.go(self._name, self._ttl)
+
+    @property
+    def _ttl(self) -> float:
+        return max(self._grace / 2, 2 * LOOK_SECONDS)

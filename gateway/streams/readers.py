@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # Whoever began a stream is its first reader, in a moment.
 ENTERING_SECONDS = 5.0
 
+# That a client has gone may be seen after what it says next: so long it may take.
+LEAVING_SECONDS = 3.0
+
 
 @attrs.define(eq=False)
 class Readers:
@@ -25,6 +29,7 @@ class Readers:
     Counts those in this process, and looks for others in the store.
 
     When there has been none for `grace` seconds, `nobody` is called; never if that is None.
+    It is told whether another request waits for the stream's end: then it is called at once.
     """
 
     place: Place
@@ -32,12 +37,15 @@ class Readers:
     grace: float | None
     spawn: Spawn
     logger: Logger
-    nobody: Callable[[], Awaitable[None]] = attrs.field(init=False)
+    nobody: Callable[[bool], Awaitable[None]] = attrs.field(init=False)
     count: int = attrs.field(init=False, default=0)
+    _come: bool = attrs.field(init=False, default=False)
+    _awaited: float = attrs.field(init=False, default=-math.inf)
+    _seen: float = attrs.field(init=False, default=-math.inf)
     _timer: Cancellable | None = attrs.field(init=False, default=None)
     _closed: bool = attrs.field(init=False, default=False)
 
-    def open(self, nobody: Callable[[], Awaitable[None]]) -> None:
+    def open(self, nobody: Callable[[bool], Awaitable[None]]) -> None:
         """The stream begins; wait for its first reader."""
         self.nobody = nobody
         if self.grace is not None and not self.count:
@@ -45,6 +53,7 @@ class Readers:
 
     def enter(self) -> None:
         """A reader has come."""
+        self._come = True
         self.count += 1
         self._unwatch()
 
@@ -52,17 +61,33 @@ class Readers:
         """A reader has gone."""
         self.count -= 1
         if not self.count and self.grace is not None:
-            self._watch(self.grace)
+            self._watch(0.0 if self._is_awaited else self.grace)
+
+    def make_way(self) -> None:
+        """Somebody waits for the end of the stream: who does not read it now is nobody."""
+        if self.grace is None:
+            return
+        self._awaited = self.clock.now()
+        if not self.count:
+            self._watch(0.0 if self._come else ENTERING_SECONDS)
 
     def close(self) -> None:
         """The stream has ended."""
         self._closed = True
         self._unwatch()
 
+    @property
+    def _is_awaited(self) -> bool:
+        return self.clock.now() < self._awaited + LEAVING_SECONDS
+
     def _watch(self, seconds: float) -> None:
         self._unwatch()
-        if not self._closed:
+        if self._closed:
+            return
+        if seconds > 0:
             self._timer = self.clock.call_at(self.clock.now() + seconds, self._expired)
+        else:
+            self._expired()
 
     def _unwatch(self) -> None:
         if self._timer is not None:
@@ -74,19 +99,23 @@ class Readers:
         self.spawn(self._look())
 
     async def _look(self) -> None:
-        """Nobody has read it here for a while. In other processes?"""
-        grace = self.grace or 0.0
+        """Nobody reads it here, perhaps for a while. In other processes?"""
+        grace, awaited = self.grace or 0.0, self._is_awaited
         elsewhere = await self._is_read_elsewhere()
         if self.count or self._closed:
             return
+        now = self.clock.now()
         if elsewhere:
-            self._watch(max(1.0, grace / 4))
+            self._seen = now
+            self._watch(1.0 if awaited else max(1.0, grace / 4))
+        elif awaited or now >= self._seen + grace:
+            self.logger.info("nobody reads a stream any more: cancelled")
+            await self.nobody(awaited)
         else:
-            self.logger.info("nobody has read a stream for {:g} s: cancelled", grace)
-            await self.nobody()
+            self._watch(self._seen + grace - now)
 
     async def _is_read_elsewhere(self) -> bool:
         try:
-            return await self.place.is_read()
+            return bool(await self.place.readers.there())
         except StoreError:
             return False

@@ -33,6 +33,13 @@ class Running:
             journal.interrupt()
         return journal is not None
 
+    def make_way(self, name: str) -> bool:
+        """Let it end if nobody reads it, and if it runs here; whether it does."""
+        journal = self._journals.get(name)
+        if journal is not None:
+            journal.make_way()
+        return journal is not None
+
     def forget(self, name: str) -> None:
         """To whoever looks for it from now on it is not here."""
         self._journals.pop(name, None)

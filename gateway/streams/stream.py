@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Self
 
 import attrs
@@ -202,6 +203,16 @@ class Stream:
         if self._held and not batch:
             raise self._missing.gone()
         return batch
+
+
+@asynccontextmanager
+async def left_on_failure(stream: Stream) -> AsyncIterator[None]:
+    """What cannot be given out is left here and now."""
+    try:
+        yield
+    except BaseException:
+        await stream.__aexit__()
+        raise
 
 
 def _error(exc: GatewayError) -> Error:

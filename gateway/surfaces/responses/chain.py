@@ -6,7 +6,6 @@ of a chain of responses any may be followed twice.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -15,7 +14,6 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from gateway.errors import Reject
-from gateway.pipeline import Answers
 from gateway.streams import NoStream
 from gateway.streams.identity import is_id
 from gateway.surfaces.openai_messages import refuse
@@ -43,7 +41,6 @@ class Chain:
     """Finds the place of requests among the responses that are kept."""
 
     kept: Kept
-    answers: Answers
 
     async def link(self, wanted: Wanted, key: str) -> Link:
         """
@@ -100,25 +97,13 @@ class Chain:
         if record is None or record.body is not None:
             return record
         try:
-            await self._ended(token)
-            return attrs.evolve(record, body=await self.kept.body(token))
+            stood = await self.kept.streams.ended(token, self.kept.caller, WAIT_SECONDS)
         except NoStream:  # nobody has seen its end, and now it cannot be seen any more
             return record
-
-    async def _ended(self, token: str) -> None:
-        """Wait for a response in the background; who goes on behind another has left it."""
-        streams, caller = self.kept.streams, self.kept.caller
-        stood = await streams.look(token, caller)
-        if stood.state == "running" and not stood.head.background:
-            await self.kept.stop(token)
-        async with await streams.resume(token, caller, self.answers) as stream:
-            try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    async for _ in stream:
-                        pass
-            except TimeoutError:
-                text = "The response that this one follows is not over yet."
-                raise Reject(409, "response_in_progress", text, retry=False) from None
+        if stood.state == "running":
+            text = "The response that this one follows is not over yet."
+            raise Reject(409, "response_in_progress", text, retry=False)
+        return attrs.evolve(record, body=await self.kept.seen(stood))
 
     async def _resolved(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items, and in place of references what they refer to."""

@@ -41,7 +41,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     kept = await kept_of(request)
     await check(kept, wanted.conversation)
     key = asking.headers.get(IDEMPOTENCY_KEY, "")
-    link = await Chain(kept, asking.answers).link(wanted, key)
+    link = await Chain(kept).link(wanted, key)
     wanted = attrs.evolve(wanted, input=link.record.input)
     call = wanted.call(asking.headers, link.said, link.thread)
     with _in_our_words():

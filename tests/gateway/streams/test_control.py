@@ -1,4 +1,4 @@
-"""How processes tell each other to stop a stream, in every kind of store."""
+"""How processes tell each other about streams, in every kind of store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.plugins.watched import Watched
 async def hearing(control):
     """What it hears while the block lasts."""
     heard = list[str]()
-    task = asyncio.create_task(control.hear(heard.append))
+    task = asyncio.create_task(control.hear({"stop": heard.append}))
     try:
         yield heard
     finally:
@@ -38,11 +38,11 @@ async def test_each_hears_what_is_meant_for_it(use, tmp_path):
     """In its order, also what was said before it listened."""
     async with opened(use, tmp_path) as store:
         one, two = Control(store, loguru.logger), Control(store, loguru.logger)
-        await two.tell(one.name, "early")
+        await two.tell(one.name, "stop", "early")
         async with hearing(one) as ones, hearing(two) as twos:
             for name in "abc":
-                await two.tell(one.name, name)
-                await one.tell(two.name, name.upper())
+                await two.tell(one.name, "stop", name)
+                await one.tell(two.name, "stop", name.upper())
             await come(ones, 4)
             await come(twos, 3)
     assert (ones, twos) == (["early", "a", "b", "c"], ["A", "B", "C"])
@@ -54,13 +54,13 @@ async def test_it_hears_on_however_long_nothing_is_said(monkeypatch):
     store = Watched()
     control = Control(store, loguru.logger)
     async with hearing(control) as heard:
-        await control.tell(control.name, "a")
+        await control.tell(control.name, "stop", "a")
         await until(lambda: heard)
         count = store.done.count("append")
         async with asyncio.timeout(5):
             while store.done.count("append") < count + 3:  # noqa: ASYNC110  it wakes by itself
                 await asyncio.sleep(0.001)
-        await control.tell(control.name, "b")
+        await control.tell(control.name, "stop", "b")
         await until(lambda: len(heard) == 2)
     assert heard == ["a", "b"]
 
@@ -72,11 +72,28 @@ async def test_a_store_that_was_away(monkeypatch):
     store = Watched()
     control = Control(store, loguru.logger)
     async with hearing(control) as heard:
-        await control.tell(control.name, "a")
+        await control.tell(control.name, "stop", "a")
         await until(lambda: heard)
         store.broken = {"read_from"}
         await until(lambda: control._heard == 0)
         store.broken = set()
-        await control.tell(control.name, "b")
+        await control.tell(control.name, "stop", "b")
         await until(lambda: "b" in heard)
     assert heard == ["a", "a", "b"]
+
+
+async def test_orders():
+    """Each is done with the streams that it names; what nobody here knows is passed by."""
+    control, done = Control(Watched(), loguru.logger), list[tuple[str, str]]()
+    orders = {
+        "stop": lambda name: done.append(("stop", name)),
+        "make_way": lambda name: done.append(("make_way", name)),
+    }
+    task = asyncio.create_task(control.hear(orders))
+    await control.tell(control.name, "stop", "/stream/a b/1")
+    await control.tell(control.name, "of a newer version", "/stream/ada/1")
+    await control.tell(control.name, "make_way", "/stream/ada/2")
+    await until(lambda: len(done) == 2)
+    task.cancel()
+    await asyncio.wait([task])
+    assert done == [("stop", "/stream/a b/1"), ("make_way", "/stream/ada/2")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.call import Call
-from gateway.streams.identity import attempt_of, digest_of, key_of, name_of
+from gateway.streams.identity import attempt_of, digest_of, key_of, name_of, talk_of
 
 
 BODY = {"model": "Milo", "messages": [{"role": "user", "content": "é"}]}
@@ -74,3 +74,9 @@ def test_no_key():
     """An empty one is none."""
     assert key_of(call()) == ""
     assert key_of(call(idempotency_key="")) == ""
+
+
+def test_chats_are_their_callers():
+    """Of one name, they are as many as callers have it; a name may be anything."""
+    names = {talk_of(caller, chat) for caller in ("ada", "bob") for chat in ("c", "d", "\udcff")}
+    assert len(names) == 6

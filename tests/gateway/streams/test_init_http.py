@@ -19,6 +19,7 @@ KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 HELLO = {"Milo": said("Hello ", "there", ".")}
 STREAM = {"model": "Milo", "messages": USER, "stream": True}
 WHOLE = {"model": "Milo", "messages": USER}
+SLOW = "@@slow:1000@@"
 
 
 async def whole(served: Served, **more: Any) -> tuple[int, Any, Any]:
@@ -219,3 +220,34 @@ async def test_comments_while_nothing_comes(tmp_path: Path) -> None:
         assert b"late" in await first.read()
         assert b"late" in await second.read()
     assert len(served.letta.asked) == 1
+
+
+async def test_a_chat_does_not_wait_for_what_nobody_reads(tmp_path: Path) -> None:
+    """Whatever surface it was begun in, and whichever goes on; agents have names and ids."""
+    async with FakeLetta(pace=0.02) as letta, over(letta.url, tmp_path) as served:
+        agent = letta.add_agent("Milo")
+        begins = {
+            "/v1/responses": {"model": "Milo", "input": SLOW, "stream": True},
+            "/chat/stream": {"agent_id": agent.id, "message": SLOW},
+            "/v1/chat/completions": {**STREAM, "messages": [{"role": "user", "content": SLOW}]},
+        }
+        goes_on = {
+            "/v1/responses": {"model": agent.id, "input": "Hello"},
+            "/chat": {"agent": "Milo", "message": "Hello"},
+            "/v1/chat/completions": {**WHOLE, "model": agent.id},
+        }
+        for begun, first in begins.items():
+            for other, second in goes_on.items():
+                headers = {"X-Letta-Chat-Key": f"{begun} {other}"}
+                once = {**headers, "Idempotency-Key": f"{begun} {other}"}
+                async with asyncio.timeout(10):
+                    async with served.session.post(
+                        served.url + begun, json=first, headers=once
+                    ) as answer:
+                        while b"w1" not in await answer.content.readline():
+                            pass
+                        answer.close()
+                    async with served.session.post(
+                        served.url + other, json=second, headers=headers
+                    ) as answer:
+                        assert answer.status == 200, await answer.text()

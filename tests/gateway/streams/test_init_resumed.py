@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.call import Agent, Conversation
+from gateway.call import Agent, Call, Conversation
 from gateway.errors import Reject
 from gateway.events import Error, Event, Finish
+from gateway.plugin import Turn
 from gateway.services import Caller
 from gateway.streams import INTERRUPTED, Keep, NoStream
 from gateway.testing.recordings import Recording
-from tests.gateway.lane import ScriptedRun, text, texts, until
+from tests.gateway.lane import ScriptedRun, step, text, texts, until
 from tests.gateway.letta.decoding import STREAMS, decoded, tools_of
 from tests.gateway.store.stores import WITH_REDIS, open_redis, opened, redis_url
 from tests.gateway.streams.twins import ADA, Twins, twins
@@ -107,6 +108,36 @@ async def test_it_is_stopped_by_another_process(use: Any, tmp_path: Path) -> Non
     assert run.cancels == 1
 
 
+@pytest.mark.parametrize("other", [False, True])
+async def test_its_end_is_waited_for(other: bool) -> None:
+    """Who waits for it does not read it: left by its readers it ends at once, in any process."""
+    store = Watched()
+    run = ScriptedRun([[text("a")], asyncio.Event()])
+    async with twins(says=[run], store=store) as one, twins(store=store) as two:
+        await one.hears()
+        asked = (two if other else one).streams
+        async with await one.start() as stream:
+            assert await anext(aiter(stream)) == [text("a")]
+            waiting = asyncio.create_task(asked.ended(stream.id, ADA, 60))
+            assert (await asked.ended(stream.id, ADA, 0.01)).state == "running"
+        stood = await waiting
+        assert (stood.state, texts(stood.events)) == ("cancelled", "a")
+        assert await asked.ended(stream.id, ADA, 60) == stood
+
+
+async def test_the_end_of_one_in_the_background_is_waited_for() -> None:
+    """It is not stopped for that."""
+    gate = asyncio.Event()
+    async with twins(says=[[text("a")], gate, [Finish()]]) as both:
+        async with await both.start(Keep(background=True)) as stream:
+            await stream.prepared()
+        assert (await both.streams.ended(stream.id, ADA, 0.01)).state == "running"
+        gate.set()
+        assert (await both.streams.ended(stream.id, ADA, 60)).state == "finished"
+        with pytest.raises(NoStream):
+            await both.streams.ended(stream.id, BOB, 60)
+
+
 @pytest.mark.parametrize("use", WITH_REDIS)
 async def test_the_log_catches_up_with_a_client_that_was_ahead_of_it(
     use: Any, tmp_path: Path
@@ -143,10 +174,20 @@ async def test_others_have_no_such_stream() -> None:
         assert (await streams.look(stream.id, ADA)).state == "running"
 
 
+OLDER = Agent("agent-1", "Milo", "memgpt_agent")
+
+
+class Older(Turn):
+    """The agent is of an older type."""
+
+    async def prepare(self, call: Call) -> Call:
+        return attrs.evolve(call, agent=OLDER)
+
+
 async def test_what_surfaces_keep_with_it() -> None:
     """Whoever reads it, in whatever process, knows how it is to be shown."""
     store = Watched()
-    async with twins(says=[[text("a"), Finish()]], store=store) as one:
+    async with twins(step(Older), says=[[text("a"), Finish()]], store=store) as one:
         keep = Keep(facts={"metadata": {"a": 1}, "store": True})
         async with await one.start(keep) as stream:
             await stream.prepared()
@@ -156,7 +197,7 @@ async def test_what_surfaces_keep_with_it() -> None:
         async with await anew.resume(stream.id) as again:
             assert again.head == stream.head
             assert again.head.facts == {"metadata": {"a": 1}, "store": True}
-            assert again.call.agent == Agent("agent-1", "Milo")
+            assert again.call.agent == OLDER
             assert (again.call.model, again.call.reply) == ("Milo", stream.call.reply)
         assert (await anew.streams.look(stream.id, ADA)).head == stream.head
 

@@ -359,6 +359,26 @@ async def test_a_run_that_cannot_be_cancelled():
         assert (await both.events())[-1] == CANCELLED
 
 
+class Deaf(ScriptedRun):
+    """A run that goes on although it was cancelled."""
+
+    async def cancel(self):
+        self.cancels += 1
+
+
+async def test_a_run_that_does_not_hear_that_it_is_cancelled():
+    """It is waited for as long as for any other, and then interrupted; its chat is free."""
+    log, run = list[str](), Deaf([[text("a")], asyncio.Event()])
+    async with twins(noted(log), says=[run], leave_seconds=0.05) as both:
+        await first(stream := await both.start())
+        both.made.clock.advance(GRACE)
+        await both.ended()
+        await both.made.rest()
+        assert (await both.streams.look(stream.id, ADA)).events == (text("a"), interrupted())
+    assert run.cancels >= 1
+    assert log == ["p.prepare", "p.abandon"]
+
+
 async def test_it_is_interrupted():
     """Here and now, with what there was; its run is cancelled at Letta, and read out unseen."""
     log: list[str] = []

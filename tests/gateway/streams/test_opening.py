@@ -12,9 +12,11 @@ from gateway.call import Call
 from gateway.errors import StoreError
 from gateway.plugin import Context
 from gateway.streams.claims import Key
+from gateway.streams.control import Control
 from gateway.streams.identity import is_id
 from gateway.streams.kept import Keep, Limits
 from gateway.streams.opening import Asked, Opening
+from gateway.streams.talks import Talks
 from gateway.testing.kit import ManualClock
 from tests.gateway.lane import lane
 from tests.gateway.streams.twins import ADA
@@ -33,7 +35,9 @@ def asked(pipeline, store, *, key=True, keep=None):
 
 
 def opening(store):
-    return Opening(store, Background(loguru.logger).spawn, loguru.logger, "w")
+    logger, spawn = loguru.logger, Background(loguru.logger).spawn
+    talks = Talks(store, spawn, Control(store, logger), logger)
+    return Opening(store, spawn, logger, "w", talks)
 
 
 async def test_what_stands_from_the_start():

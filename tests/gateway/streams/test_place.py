@@ -51,12 +51,10 @@ async def test_its_writer_lives(place):
 
 
 async def test_its_readers(place):
-    """Whoever shows himself is seen for a while."""
-    assert not await place.is_read()
-    await place.show_reader(60)
-    assert await place.is_read()
-    await place.show_reader(0)
-    assert not await place.is_read()
+    """They are those of this stream."""
+    await place.readers.come("one", 60)
+    assert await place.readers.there() == {"one"}
+    assert await Place(place.store, "/stream/ada/2").readers.there() == set()
 
 
 async def test_it_is_cleared(place):

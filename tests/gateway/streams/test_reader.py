@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import loguru
 import pytest
 
+from gateway.background import Background
 from gateway.errors import Reject
 from gateway.events import Finish
 from gateway.store.memory import MemoryStore
@@ -29,6 +31,12 @@ async def code_of(beginning) -> str:
         await beginning
     assert (caught.value.status, caught.value.retry) == (409, False)
     return caught.value.code
+
+
+@pytest.fixture(name="spawn")
+async def _spawn():
+    async with Background(loguru.logger) as background:
+        yield background.spawn
 
 
 async def test_another_process_reads_along():
@@ -61,14 +69,16 @@ async def test_reading_elsewhere_keeps_it_going():
             assert await anext(reading) == [text("a")]
             waiting = asyncio.create_task(anext(reading))
             (name,) = one.running
-            await until(lambda: f"{name}/read" in store.inner._entries)
-            looked = store.done.count("read")
+            read = f"{name}/read"
+            await until(lambda: read in store.inner._logs._logs)
             one.made.clock.advance(GRACE)
-            await until(lambda: store.done.count("read") > looked)
             await until(one.made.waited_for)
             assert one.made.run.cancels == 0
-            await store.take(f"{name}/read")
+            await store.append(read, [], ttl=0, limit=1)  # as if it had been killed
             one.made.clock.advance(GRACE / 4)
+            await until(one.made.waited_for)
+            assert one.made.run.cancels == 0
+            one.made.clock.advance(GRACE)
             await until(lambda: one.made.run.cancels == 1)
             assert await waiting == [CANCELLED]
 
@@ -139,24 +149,48 @@ async def test_many_read_a_finished_one():
             assert events == [text("a"), text("b"), Finish()]
 
 
-async def test_nothing_comes_any_more():
+async def test_nothing_comes_any_more(spawn):
     """That is known at once, and not before what there is has been read."""
     place = Place(MemoryStore(), "/stream/ada/1")
     await place.append([dump(Page(1, [text("a")]))], 60, 1000)
-    one = Elsewhere(place, HEAD, GRACE)
+    one = Elsewhere(place, HEAD, GRACE, spawn)
     assert await one.more(60) == [Page(1, [text("a")])]
     with pytest.raises(Lost):
         await one.more(60)
 
 
-async def test_nothing_comes_for_a_while(monkeypatch):
+async def test_nothing_comes_for_a_while(monkeypatch, spawn):
     """As long as its writer lives, that means nothing."""
     monkeypatch.setattr(reader, "LOOK_SECONDS", 0.01)
     place = Place(MemoryStore(), "/stream/ada/1")
     assert await place.lease()
-    one = Elsewhere(place, HEAD, GRACE)
+    one = Elsewhere(place, HEAD, GRACE, spawn)
     assert await one.more(0.03) == []
     assert await one.more(0) == []
+
+
+async def test_it_is_seen_while_it_reads(spawn):
+    """Also while there is always more to read; not when it is over, nor if it only watches."""
+    place = Place(MemoryStore(), "/stream/ada/1")
+    assert await place.lease()
+    await place.append([dump(Page(1, [text("a")]))], 60, 1000)
+    one, other, watching = (
+        Elsewhere(place, HEAD, GRACE, spawn, watches) for watches in (False, False, True)
+    )
+    for each in (one, other, watching):
+        assert await each.more(60)
+    assert len(await place.readers.there()) == 2
+    for each in (one, watching):
+        each.leave()
+    await asyncio.sleep(0)
+    assert len(await place.readers.there()) == 1
+    other.leave()
+    await place.append([dump(Page(2, [Finish()]))], 60, 1000)
+    late = Elsewhere(place, HEAD, GRACE, spawn)
+    assert await late.more(60)
+    late.leave()
+    await asyncio.sleep(0)
+    assert await place.readers.there() == set()
 
 
 async def test_its_facts_become_known():

@@ -70,11 +70,19 @@ class Twins:
             return [event async for batch in answer for event in batch]
 
     async def start(
-        self, keep: Keep | None = None, *, key: str = "", caller: str = "ada", request: str = "r"
+        self,
+        keep: Keep | None = None,
+        *,
+        key: str = "",
+        chat: str = "",
+        caller: str = "ada",
+        request: str = "r",
+        model: str = "Milo",
     ) -> Stream:
         """What a surface does whose streams can be taken up again."""
         context = Context(request, self.made.clock, Caller(caller, caller))
-        return await self.streams.start(self.made.pipeline, self.call(key), context, keep)
+        call = attrs.evolve(self.call(key, chat=chat), model=model)
+        return await self.streams.start(self.made.pipeline, call, context, keep)
 
     async def resume(self, stream_id: str, after: int = 0, *, caller: str = "ada") -> Stream:
         """What it does for a client that has come back."""

@@ -12,13 +12,15 @@ import pytest
 from gateway.services import Caller
 from gateway.surfaces.responses import chain, kept
 from gateway.surfaces.responses.ids import Ids
+from gateway.testing.fakeletta import FakeLetta
 from gateway.web.request import STREAMS
 from tests.gateway.lane import until
 from tests.gateway.played_letta import Step, echo, ping, said, stop, text
-from tests.gateway.serving import Served, serving
+from tests.gateway.serving import Served, over, serving
 from tests.gateway.surfaces.responses.asking import (
     error_of,
     first_frame,
+    found,
     post,
     response_of,
 )
@@ -93,6 +95,42 @@ async def test_one_that_is_not_over(tmp_path: Path) -> None:
         await served.letta.busy.wait()
         go.set()
         assert said_in(await following) == "two "
+
+
+async def test_one_that_its_client_has_left(tmp_path: Path) -> None:
+    """Who goes on behind it does not wait: what was said until then stands."""
+    async with FakeLetta(pace=0.02) as letta, over(letta.url, tmp_path) as served:
+        letta.add_agent("Milo")
+        async with post(served, "@@slow:100000@@", stream=True) as answer:
+            given = await first_frame(answer)
+            while b"w1" not in await answer.content.readline():
+                pass
+            answer.close()
+        async with asyncio.timeout(10):
+            second = await response_of(served, "two", previous_response_id=given)
+        assert second["status"] == "completed"
+        first = await found(served, given)
+        assert first["status"] == "cancelled"
+        assert said_in(first).startswith("w0 w1 ")
+
+
+async def test_one_that_is_read(tmp_path: Path) -> None:
+    """Who follows it does not stop it for those who read it."""
+    go = asyncio.Event()
+    script: list[Step] = [ping(), text("one"), go, stop()]
+
+    def play(body: Any) -> Any:
+        return script if body["messages"][-1]["content"] == "one" else said("two")
+
+    async with serving(tmp_path, {"Milo": play}) as served:
+        async with post(served, "one", stream=True) as answer:
+            given = await first_frame(answer)
+            follow = response_of(served, "two", previous_response_id=given)
+            following = asyncio.create_task(follow)
+            await served.letta.busy.wait()
+            go.set()
+            assert b"response.completed" in await answer.read()
+        assert said_in(await following) == "two"
 
 
 async def test_one_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
