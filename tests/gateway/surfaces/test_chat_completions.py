@@ -88,7 +88,9 @@ async def test_comments_in_mid_stream(tmp_path: Path) -> None:
         serving(tmp_path, {"Milo": script}, server=quick) as served,
         served.post(STREAM) as answer,
     ):
-        assert (await answer.content.readline()).startswith(b"data: ")
+        while (line := await answer.content.readline()) == b": ping\n":
+            pass  # a busy machine may be slow with the first word, too
+        assert line.startswith(b"data: ")
         assert await answer.content.readline() == b"\n"
         for _ in range(2):
             assert await answer.content.readline() == b": ping\n"
