@@ -10,7 +10,7 @@ from typing import Self
 import attrs
 
 from gateway.call import Agent, Call, Conversation
-from gateway.errors import GatewayError, Reject
+from gateway.errors import Reject
 from gateway.events import Error, Event
 from gateway.streams.kept import Head, Snapshot, gone, lost, not_so_far, state_of
 from gateway.streams.pages import Page, joined
@@ -37,6 +37,9 @@ class Stream:
     `replayed` says that this request has not begun the stream. `before` are the events before
     the one that is read first, as far as they are kept. `number` is that of the last event that
     was given. Leaving early disturbs nobody.
+
+    A store that does not answer is no ending: `StoreError` is raised while this is read, and what
+    follows can be had when it does.
     """
 
     _call: Call
@@ -177,7 +180,7 @@ class Stream:
                 if left <= 0:
                     return []
                 await self._hold(left)
-        except GatewayError as exc:
+        except Reject as exc:  # nothing follows
             self._ended = True
             self.number += 1
             return [_error(exc)]
@@ -215,5 +218,5 @@ async def left_on_failure(stream: Stream) -> AsyncIterator[None]:
         raise
 
 
-def _error(exc: GatewayError) -> Error:
+def _error(exc: Reject) -> Error:
     return Error(exc.status, exc.type, exc.code, exc.public)

@@ -118,6 +118,8 @@ async def _rest(
         if not request.app[RUNNING].called_off():
             raise
         await _send((stopped(),), chunks, response, asking)
+    except GatewayError as exc:
+        await _send((Error(exc.status, exc.type, exc.code, exc.public),), chunks, response, asking)
     except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
         asking.logger.opt(exception=exc).error("the stream failed")
         await _send((BROKEN,), chunks, response, asking)

@@ -8,7 +8,7 @@ import loguru
 import pytest
 
 from gateway.background import Background
-from gateway.errors import Reject
+from gateway.errors import Reject, StoreError
 from gateway.events import Finish
 from gateway.store.memory import MemoryStore
 from gateway.streams import reader
@@ -81,6 +81,27 @@ async def test_reading_elsewhere_keeps_it_going():
             one.made.clock.advance(GRACE)
             await until(lambda: one.made.run.cancels == 1)
             assert await waiting == [CANCELLED]
+
+
+async def test_a_store_that_is_away_for_a_moment():
+    """That is not the end: who was told so gets what follows, and misses no event."""
+    store, gate = Watched(), asyncio.Event()
+    async with (
+        twins(says=[[text("a")], gate, [text("b"), Finish()]], store=store) as one,
+        twins(store=store) as two,
+        await one.start() as mine,
+    ):
+        assert await anext(aiter(mine)) == [text("a")]
+        async with await two.resume(mine.id) as theirs:
+            reading = aiter(theirs)
+            assert await anext(reading) == [text("a")]
+            store.broken = {"read_from"}
+            with pytest.raises(StoreError):
+                await anext(reading)
+            store.broken = set()
+        gate.set()
+        async with await two.resume(mine.id, theirs.number) as again:
+            assert [event async for batch in again for event in batch] == [text("b"), Finish()]
 
 
 async def test_the_process_was_killed_before_the_end():
