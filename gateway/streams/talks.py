@@ -84,6 +84,8 @@ class Talks:
                 head = await place.head()
                 if head is not None and head.writer != self.control.name and _is_of(head, model):
                     await self.control.tell(head.writer, "make_way", place.name)
+                if head is None or not await place.is_written():  # its process was killed
+                    await roll.go(stream, KNOWN_SECONDS)
         except StoreError as exc:
             self.logger.debug("the streams of a chat cannot be told to make way: {}", exc)
 

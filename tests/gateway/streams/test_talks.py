@@ -12,6 +12,7 @@ import pytest
 from gateway.events import Finish
 from gateway.streams import INTERRUPTED, Keep
 from gateway.streams.identity import talk_of
+from gateway.streams.roll import Roll
 from tests.gateway.lane import ScriptedRun, text, until
 from tests.gateway.streams.twins import ADA, Twins, first, twins
 from tests.plugins.watched import Watched
@@ -178,6 +179,21 @@ async def test_nothing_of_it_stays() -> None:
         await two.made.rest()
         log = f"/streams-of/{one.streams._control.name}"
         assert await store.read_from(log, 0, wait=0) == []
+
+
+async def test_its_process_was_killed() -> None:
+    """It is forgotten as soon as something is said in its chat."""
+    store = Watched()
+    async with chat(waiting(), store=store) as one:
+        gone = await left(one)
+        roll = Roll(store, talk_of("ada", "c"))
+        await until(lambda: talk_of("ada", "c") in store.inner._logs._logs)
+        assert await roll.there() == {gone}
+        async with chat(answer(), store=store.restarted()) as anew:
+            await left(anew)
+            await anew.ended()
+            await anew.made.rest()
+            assert await roll.there() == set()
 
 
 async def test_a_store_that_does_not_answer() -> None:
