@@ -152,7 +152,7 @@ async def test_one_that_nobody_saw_the_end_of(tmp_path: Path) -> None:
         token = first["id"][5:37]
         await until(lambda: not streams._running._journals)
         await streams.forget(token, Caller())
-        ours = kept.Kept(streams, Ids(b"", ""), Caller())
+        ours = kept.Kept(streams, Ids(b"", ""), Caller(), 60.0)
         record = await ours.read(token)
         assert record is not None
         await ours.write(token, attrs.evolve(record, body=None))
