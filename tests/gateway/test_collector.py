@@ -46,7 +46,48 @@ def test_what_there_is_stays() -> None:
     gc.collect()
     assert old() is not None
     assert new() is None
-    assert gc.get_threshold()[::2] == (collector.NEW, collector.SELDOM)
+    assert gc.get_threshold() == (collector.NEW, collector.YOUNG, collector.SELDOM)
+
+
+class Looks:
+    """At which generation the collector has looked."""
+
+    def __init__(self) -> None:
+        self.generations: list[int] = []
+
+    def __call__(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.generations.append(info["generation"])
+
+
+@pytest.fixture
+def looks() -> Iterator[list[int]]:
+    found = Looks()
+    gc.callbacks.append(found)
+    yield found.generations
+    gc.callbacks.remove(found)
+
+
+def test_requests_by_the_dozen_are_not_looked_at(looks: list[int]) -> None:
+    """As many objects as they take come and go without the collector."""
+    gc.collect()
+    collector.spare()
+    looks.clear()
+    gc.enable()
+    for _ in range(3):
+        assert [Node.__new__(Node) for _ in range(collector.NEW // 2)]
+    assert looks == []
+
+
+def test_what_it_has_found_in_use_is_looked_at_once_more(looks: list[int]) -> None:
+    """Then it is left alone for long, so that no look takes longer than that."""
+    gc.collect()
+    collector.spare()
+    looks.clear()
+    gc.enable()
+    kept: list[list[None]] = [[] for _ in range(4 * collector.NEW + 1000)]
+    assert kept
+    assert looks == [0, 1, 0, 1]
 
 
 # What is made for each request, and holds all that belongs to it.
