@@ -24,7 +24,7 @@ from gateway.events import (
     Usage,
 )
 from gateway.letta import failures
-from gateway.letta.pieces import Piece, ReasoningPiece, TextPiece
+from gateway.letta.pieces import Piece, ReasoningPiece, TextPiece, joined
 
 
 Frame: TypeAlias = Mapping[str, Any]
@@ -61,12 +61,14 @@ class Decoder:
 
     `client_tools` are the names of the tools that the client offered: a pending call of any
     other tool waits for somebody else's approval. Without `parallel` only the first call of
-    a step counts: the tokens show the others, and Letta drops them. `unknown` counts the
-    message types that were passed over.
+    a step counts: the tokens show the others, and Letta drops them. `whole` says that nobody
+    sees the pieces of a text one by one: those that come together are one event. `unknown`
+    counts the message types that were passed over.
     """
 
     client_tools: frozenset[str] = frozenset()
     parallel: bool = True
+    whole: bool = False
     unknown: dict[str, int] = attrs.field(factory=dict)
     _calls: dict[str, bool] = attrs.field(factory=dict)
     _first: dict[str, str] = attrs.field(factory=dict)
@@ -79,7 +81,7 @@ class Decoder:
     def read(self, frames: Iterable[Any]) -> list[Event]:
         """Read some frames, each a `Piece` or parsed whole."""
         events: list[Event] = []
-        for frame in frames:
+        for frame in joined(frames) if self.whole else frames:
             kind = type(frame)
             if kind is TextPiece:
                 if frame.content:

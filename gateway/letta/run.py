@@ -95,7 +95,7 @@ class LettaRun:
         agent = self.call.agent
         offered = frozenset(tool.name for tool in self.call.offered)
         parallel = agent is None or (agent.parallel_tools and not agent.older)
-        self._decoder = Decoder(offered, parallel=parallel)
+        self._decoder = Decoder(offered, parallel=parallel, whole=not self.call.stream)
         if agent is not None and agent.older and self.call.streaming == "tokens":
             self._restorer = Restorer(self._stored, self.call.escaped)
 

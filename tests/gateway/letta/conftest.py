@@ -15,6 +15,7 @@ AGENT = Agent("agent-1", "Milo")
 CALL = Call(
     "Milo",
     (),
+    stream=True,
     agent=AGENT,
     conversation=Conversation("conv-1"),
     input=(Message("user", (Text("Hello"),)),),

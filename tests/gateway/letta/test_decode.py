@@ -22,6 +22,8 @@ from gateway.events import (
 )
 from gateway.letta import failures
 from gateway.letta.decode import FINISHES, NOT_FOR_CLIENTS, READERS, Decoder
+from gateway.letta.frames import FrameReader
+from gateway.letta.pieces import read_piece
 from gateway.testing import recordings
 from gateway.testing.kit import assert_grammar, merged
 from tests.gateway.letta.decoding import STREAMS, bytewise, decoded, events_of, tools_of
@@ -109,6 +111,15 @@ class TestRecordings:
         """However the bytes come, the events are the same."""
         data = recording.data
         assert decoded(bytewise(data), tools_of(recording)) == events_of(recording)
+
+    @pytest.mark.parametrize("recording", STREAMS, ids=lambda recording: recording.name)
+    def test_for_whom_gets_it_whole(self, recording):
+        """Texts come in fewer events, and are the same; so is all else, in the same order."""
+        decoder = Decoder(tools_of(recording), whole=True)
+        joined = decoder.read(FrameReader(read_piece).feed(recording.data))
+        joined += decoder.end()
+        assert_grammar(joined)
+        assert merged(joined) == merged(events_of(recording))
 
     @pytest.mark.parametrize("recording", STREAMS, ids=lambda recording: recording.name)
     def test_ends_as_letta_meant(self, recording):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.letta.pieces import ReasoningPiece, TextPiece, read_piece
+from gateway.letta.pieces import ReasoningPiece, TextPiece, joined, read_piece
 
 
 def test_a_piece_of_text():
@@ -39,3 +39,35 @@ def test_anything_else(data):
     """It is not taken, and has to be read whole."""
     with pytest.raises(msgspec.DecodeError):
         read_piece(data)
+
+
+def test_pieces_of_one_text():
+    """They become one, up to whatever comes in between."""
+    ping = {"message_type": "ping"}
+    frames = [
+        ReasoningPiece("m", "r", "run-1"),
+        ReasoningPiece("m", "s", "run-1"),
+        TextPiece("m", "a"),
+        TextPiece("m", "b"),
+        TextPiece("n", "c"),
+        ping,
+        ping,
+        TextPiece("n", "d"),
+        TextPiece("n", ""),
+        TextPiece("n", "e"),
+    ]
+    assert joined(frames) == [
+        ReasoningPiece("m", "rs", "run-1"),
+        TextPiece("m", "ab"),
+        TextPiece("n", "c"),
+        ping,
+        ping,
+        TextPiece("n", "de"),
+    ]
+
+
+def test_nothing_to_join():
+    """What stands alone stays as it is."""
+    frames = [TextPiece("m", "a"), ReasoningPiece("m", "b"), TextPiece("m", "c"), {}]
+    assert all(one is other for one, other in zip(joined(frames), frames, strict=True))
+    assert joined([]) == []

@@ -20,7 +20,7 @@ async def events(data: bytes, **more):
     async def play() -> AsyncIterator[bytes]:
         yield data
 
-    call = Call("Milo", (), agent=AGENT, conversation=Conversation("conv-1"), **more)
+    call = Call("Milo", (), agent=AGENT, conversation=Conversation("conv-1"), stream=True, **more)
     async with playing(play, loguru.logger) as letta:
         return [event async for batch in letta.ask(call) for event in batch]
 

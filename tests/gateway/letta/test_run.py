@@ -59,6 +59,7 @@ class TestAnswer:
                 (),
                 agent=AGENT,
                 conversation=Conversation("conv-1"),
+                stream=True,
                 offered=tuple(Tool(name) for name in names),
             )
             assert await read(letta.ask(call)) == decoded([recording.data], names), recording.name
@@ -67,6 +68,12 @@ class TestAnswer:
         """How the network cuts the stream does not matter."""
         server.on("POST", "/messages", play(*bytewise(PING + TEXT + STOP + DONE)))
         assert await read(letta.ask(CALL)) == [Ping(), TextDelta("Hi", "message-1"), Finish()]
+
+    async def test_for_a_client_that_gets_it_whole(self, server, letta):
+        """Pieces of a text that come together are one."""
+        server.on("POST", "/messages", play(PING + TEXT + TEXT + STOP + DONE))
+        events = await read(letta.ask(attrs.evolve(CALL, stream=False)))
+        assert events == [Ping(), TextDelta("HiHi", "message-1"), Finish()]
 
     async def test_what_is_sent(self, server, letta):
         """One POST to the conversation, with the input and nothing of the history."""

@@ -120,7 +120,7 @@ async def test_an_error_after_comments_is_a_frame(tmp_path: Path) -> None:
 async def test_a_plugin_that_breaks_the_encoder(tmp_path: Path) -> None:
     """What has been said is not lost: the stream ends in an error frame and `[DONE]`."""
     pipeline = [{"use": f"{BAD}:NoText"}, *({"use": name} for name in PIPELINE)]
-    script = [ping(), text("one"), text("two"), stop(), DONE]
+    script = [ping(), text("one"), ping(), text("two"), stop(), DONE]
     async with serving(tmp_path, {"Milo": script}, pipeline=pipeline) as served:
         async with served.post(STREAM) as answer:
             assert answer.status == 200

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 
 import attrs
@@ -19,7 +20,7 @@ class Config:
 
 
 class Marking(Plugin[Config]):
-    """Puts a mark behind each text."""
+    """Puts a mark behind each word, in however many pieces they come."""
 
     def begin(self, context):
         return MarkingTurn(self.config.mark)
@@ -31,7 +32,8 @@ class MarkingTurn(Turn):
 
     def feed(self, event):
         if isinstance(event, TextDelta):
-            return [attrs.evolve(event, text=event.text + self.mark)]
+            text = re.sub(r"\S+", lambda word: word[0] + self.mark, event.text)
+            return [attrs.evolve(event, text=text)]
         return [event]
 
 
