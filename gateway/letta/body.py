@@ -87,6 +87,13 @@ class Body(httpx.AsyncByteStream):
         finally:
             self._waits = False
 
+    async def whole(self) -> bytes:
+        """All of it, up to the end."""
+        chunks: list[bytes] = []
+        while chunk := await self.read():
+            chunks.append(chunk)
+        return b"".join(chunks)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while chunk := await self.read():
             yield chunk

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import attrs
 import httpx
+import orjson
 from letta_client import (
     APIConnectionError,
     APIStatusError,
@@ -123,7 +124,7 @@ class LettaAPI:
                 more = conversation_settings(_of_model(state), settings)
             path = f"/v1/conversations/?agent_id={quote(agent_id, safe='')}"
             made = await self.client.ask("POST", path, {"summary": summary, **more})
-            return str(made.json()["id"])
+            return str(orjson.loads(made)["id"])
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; one that is not there is no error."""

@@ -19,10 +19,9 @@ import msgspec
 import orjson
 from letta_client import AsyncStream
 
-from gateway.letta.body import Body
 from gateway.letta.decode import Frame
 from gateway.letta.pieces import Piece, read_piece
-from gateway.letta.transport import BODY
+from gateway.letta.transport import unpacked
 
 
 # Nothing follows `[DONE]`, and the answer does not wait for a connection that stays open.
@@ -155,8 +154,10 @@ class FrameStream(AsyncStream[Any]):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.reader = FrameReader(read_piece)
-        packed = "content-encoding" in self.response.headers
-        self.body: Body | None = None if packed else self.response.extensions.get(BODY)
+        self.body = unpacked(self.response)
+
+    def __aiter__(self) -> AsyncIterator[list[Piece | Frame]]:
+        return self._iterator  # letta-client's would only hand on what this gives
 
     async def read(self) -> list[Piece | Frame] | None:
         """

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway.json_text import dumps
-from gateway.letta.transport import Sender, Sending
+from gateway.letta.transport import Sender, Sending, unpacked
 
 
 class Http(httpx.AsyncClient):
@@ -40,24 +40,24 @@ class Client(AsyncLetta):
     def auth_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
-    async def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+    async def ask(self, method: str, path: str, body: object = None) -> bytes:
         """
-        The answer to a plain request, which is sent once. A redirect is a failure.
+        What a plain request is answered; it is sent once. A redirect is a failure.
 
         Raises:
             APIConnectionError, APIStatusError: As with letta-client's own requests.
         """
         response = await self.open(method, path, body)
+        content = unpacked(response)
         try:
-            await response.aread()
+            return await (response.aread() if content is None else content.whole())
         except httpx.HTTPError as exc:
             raise APIConnectionError(request=self._request(method, path)) from exc
         finally:
             await response.aclose()
-        return response
 
     async def open(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """As `ask`; the answer is yet to be read, and to be closed."""
+        """The answer, as for `ask`; it is yet to be read, and to be closed."""
         sending = Sending(
             method,
             URL(self._address + path, encoded=True),

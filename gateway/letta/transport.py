@@ -34,6 +34,12 @@ LOOK_UP = 2
 PIECE = 2**16
 
 
+def unpacked(response: httpx.Response) -> Body | None:
+    """The body to read past httpx, whose four generators take longer; None if it is packed."""
+    body: Body | None = response.extensions.get(BODY)
+    return None if "content-encoding" in response.headers else body
+
+
 @attrs.frozen
 class Sending:
     """A request as aiohttp takes it; `limits` are httpx's, by their names."""

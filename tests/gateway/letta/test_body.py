@@ -51,6 +51,14 @@ async def test_it_can_be_iterated(server):
         assert b"".join([chunk async for chunk in read]) == PING + TEXT + DONE
 
 
+async def test_all_of_it(server):
+    """Up to the end, in however many pieces it comes."""
+    server.on("POST", "/messages", play(PING, TEXT, DONE))
+    async with body(server) as read:
+        assert await read.whole() == PING + TEXT + DONE
+        assert await read.whole() == b""
+
+
 async def test_cancelling_a_read_loses_nothing(server):
     """The next one gives what comes."""
     more = asyncio.Event()
