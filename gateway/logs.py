@@ -9,8 +9,10 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 import sys
 import traceback
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -22,6 +24,10 @@ from gateway.json_text import dumps
 
 if TYPE_CHECKING:
     from loguru import Logger, Record
+
+
+# What would make one fact look like several.
+_ODD = re.compile(r'[ "=]')
 
 
 def configure(format: Literal["text", "json"], level: str) -> Logger:
@@ -51,17 +57,29 @@ def name_worker(number: int) -> None:
 
 def _text(record: Record) -> str:
     """The template of a line; what clients sent is shown so that it cannot forge another."""
-    facts = {name: _fact(value) for name, value in record["extra"].items()}
-    shown = "".join(f" <dim>{name}=</dim>{{extra[_facts][{name}]}}" for name in facts)
-    record["extra"] |= {"_facts": facts, "_message": _one_line(record["message"])}
-    line = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[_message]}"
-    return f"{line}{shown}\n{{exception}}"
+    facts = record["extra"]
+    template = _template(tuple(facts))
+    record["extra"] = {
+        "time": record["time"].time().isoformat("milliseconds"),
+        "message": _one_line(record["message"]),
+        "facts": [_fact(value) for value in facts.values()],
+    }
+    return template
+
+
+@lru_cache
+def _template(names: tuple[str, ...]) -> str:
+    """Of lines with these facts. Its few fields are plain text: loguru's own take longer."""
+    facts = [f" <dim>{name}=</dim>{{extra[facts][{i}]}}" for i, name in enumerate(names)]
+    line = "<dim>{extra[time]}</dim> <level>{level: <7}</level> {extra[message]}"
+    return f"{line}{''.join(facts)}\n{{exception}}"
 
 
 def _fact(value: object) -> str:
     text = str(value)
-    plain = text and not any(mark in text for mark in ' "=')
-    return _one_line(text) if plain else json.dumps(text, ensure_ascii=not text.isprintable())
+    if text and not _ODD.search(text):
+        return _one_line(text)
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _one_line(text: str) -> str:
