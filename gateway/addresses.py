@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
+@lru_cache
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a host of this name or address."""
     if host == "localhost":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, nullcontext
+from functools import lru_cache
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -162,8 +163,13 @@ class Transport(Sender):
             allow_redirects=False,
             proxy=self._proxy,
             server_hostname=sending.server_name,
-            timeout=aiohttp.ClientTimeout(connect=limits["connect"], sock_read=limits["read"]),
+            timeout=_timeout(limits["connect"], limits["read"]),
         )
+
+
+@lru_cache
+def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=connect, sock_read=read)
 
 
 async def _pieces(

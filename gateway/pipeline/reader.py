@@ -124,7 +124,7 @@ class Reader:
         self._alarm.stop()
         if not self._task.done():
             self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._past is not None:
             self._past = None
             await self._close()

@@ -78,9 +78,9 @@ def asking_of(request: web.Request) -> Asking:
 def public_headers(request: web.Request) -> dict[str, str]:
     """Its headers with lower-case names and without credentials."""
     return {
-        name.lower(): value
+        lower: value
         for name, value in request.headers.items()
-        if name.lower() not in CREDENTIALS
+        if (lower := name.lower()) not in CREDENTIALS
     }
 
 
