@@ -22,6 +22,7 @@ from yarl import URL
 
 from gateway.errors import StartError
 from gateway.letta.body import FAILURES, Body, told
+from gateway.letta.connector import Connector
 
 
 # In the extensions of a response: its `Body`.
@@ -97,7 +98,7 @@ class Transport(Sender):
         """
         # The connector's own limit does not tell waiting for a connection from making one.
         self._slots = asyncio.Semaphore(max_connections)
-        connector = aiohttp.TCPConnector(
+        connector = Connector(
             limit=0,
             keepalive_timeout=idle_seconds,
             ssl=httpx.create_ssl_context() if secure else True,
