@@ -61,13 +61,15 @@ class Chain:
             return ()
         before, began = AT_WORK.worker, time.perf_counter()
         try:
+            kinds = frozenset(map(type, batch))
             for turn in turns:
-                if not batch:
+                if not kinds:
                     break
-                if turn.lets_by(batch):
+                if turn.lets_by(kinds):
                     continue
                 AT_WORK.worker = turn.worker
                 batch = turn.feed(batch)
+                kinds = frozenset(map(type, batch))
                 # One look at the clock for each turn: more would take longer than most do.
                 now = time.perf_counter()
                 turn.took(now - began)

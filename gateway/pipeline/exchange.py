@@ -45,11 +45,12 @@ class Segment:
         """The next events, or none at `until`. May be cancelled: nothing is lost by it."""
         chain = self.chain
         while chain.ending is None:
-            taken = await self.reader.take(_earlier(until, chain.due()))
-            out = chain.feed(taken) if taken else self._broken_off()
             due = chain.due()
             if due is not None and due <= (now := self.clock.now()):
-                out = [*out, *chain.release(now)]
+                out = chain.release(now)
+            else:
+                taken = await self.reader.take(_earlier(until, due))
+                out = chain.feed(taken) if taken else self._broken_off()
             if out or (until is not None and self.clock.now() >= until):
                 return out
         return ()

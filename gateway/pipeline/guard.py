@@ -124,15 +124,15 @@ class Guarded:
         self.tally.events_out += len(out)
         return out
 
-    def lets_by(self, batch: Sequence[Event]) -> bool:
-        """Whether a batch goes by the turn."""
+    def lets_by(self, kinds: frozenset[type[Event]]) -> bool:
+        """Whether a batch of these kinds, one at least, goes by the turn."""
         try:
             passes: object = self.turn.passes
         except Exception:  # noqa: BLE001  told once, as what is no set of kinds
             passes = None
         if passes is not self._told:
             self._told, self._passes = passes, self._passing(passes)
-        return bool(self._passes) and self._passes.issuperset(map(type, batch))
+        return kinds <= self._passes
 
     def _passing(self, told: object) -> frozenset[type[Event]]:
         try:

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from gateway.errors import Reject
-from gateway.events import Error, Event, Usage
+from gateway.events import ENDINGS, Error, Event, Usage
 from gateway.live import Generation
 from gateway.services import Context
 from gateway.streams import Streams
@@ -54,7 +54,9 @@ class Asking:
         """Note the time to the first event, the tokens, and an error."""
         if batch and "ttft_ms" not in self.facts:
             self.note(ttft_ms=self.elapsed_ms())
-        for event in batch[-2:]:  # nothing but an ending follows usage, and nothing that
+        if not batch or type(batch[-1]) not in LAST:
+            return
+        for event in batch[-2:]:  # nothing but an ending follows usage
             if isinstance(event, Usage):
                 self.note(prompt_tokens=event.prompt, completion_tokens=event.completion)
             elif isinstance(event, Error):
@@ -65,6 +67,9 @@ class Asking:
         """Milliseconds since the request came."""
         return round((time.monotonic() - self.started) * 1000)
 
+
+# With which the answer comes to its end.
+LAST = frozenset((Usage, *ENDINGS))
 
 ASKING = web.RequestKey("asking", Asking)
 STREAMS = web.AppKey("streams", Streams)
