@@ -78,11 +78,11 @@ class Reader:
     exhausted: bool = attrs.field(init=False, default=False)
     failure: Exception | None = attrs.field(init=False, default=None)
     _ready: list[Event] = attrs.field(init=False, factory=list)
-    _wake: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _wake: asyncio.Event | None = attrs.field(init=False, default=None)
     _room: asyncio.Event | None = attrs.field(init=False, default=None)
     _alarm: Alarm = attrs.field(init=False)
     _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
-    _task: asyncio.Task[None] = attrs.field(init=False)
+    _task: asyncio.Task[None] | None = attrs.field(init=False)
     _past: Shortcut | None = attrs.field(init=False, default=None)
     _waits: asyncio.Task[Any] | None = attrs.field(init=False, default=None)
     _rung: bool = attrs.field(init=False, default=False)
@@ -107,8 +107,7 @@ class Reader:
                     return batch
                 self._past = None
                 self._task = asyncio.create_task(self._read())
-            self._wake.clear()
-            await self._wake.wait()
+            await self._woken()
         taken, self._ready = self._ready, []
         if self._room is not None:
             self._room.set()
@@ -122,7 +121,7 @@ class Reader:
     async def aclose(self) -> None:
         """Stop reading and close the source."""
         self._alarm.stop()
-        if not self._task.done():
+        if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._past is not None:
@@ -146,8 +145,18 @@ class Reader:
         finally:
             self._waits = None
 
+    async def _woken(self) -> None:
+        """Wait until something has come, the source is exhausted, or the alarm rings."""
+        wake = self._wake = self._wake or asyncio.Event()
+        wake.clear()
+        await wake.wait()
+
+    def _awaken(self) -> None:
+        if self._wake is not None:
+            self._wake.set()
+
     def _ring(self) -> None:
-        self._wake.set()
+        self._awaken()
         if self._waits is not None and not self._rung:
             self._rung = self._waits.cancel()
 
@@ -155,9 +164,10 @@ class Reader:
         try:
             async for batch in self.source:
                 self._ready.extend(batch)
-                self._wake.set()
+                self._awaken()
                 self._past = self.shortcut()
                 if self._past is not None:
+                    self._task = self._wake = None  # they would be kept as long as the answer takes
                     return
                 while len(self._ready) > HIGH_WATER:
                     self._room = asyncio.Event()
@@ -175,6 +185,6 @@ class Reader:
             self.failure = exc
         finally:
             self.exhausted = True
-            self._wake.set()
+            self._awaken()
             self._alarm.stop()
             self._alarm.rings = no_shortcut  # a reader that holds itself is not freed by itself

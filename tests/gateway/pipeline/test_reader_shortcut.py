@@ -61,7 +61,7 @@ async def test_there_is_no_task():
     source = Source()
     reader = reading(source)
     assert await reader.take(None) == [A]
-    assert reader._task.done()
+    assert reader._task is None
     source.came.put_nowait([B])
     source.came.put_nowait([C])
     assert await reader.take(None) == [B]
@@ -74,7 +74,7 @@ async def test_nothing_is_read_that_nobody_takes():
     """A client that reads slowly makes the source wait."""
     source = Source()
     reader = reading(source)
-    await until(reader._task.done)
+    await until(lambda: reader._task is None)
     source.came.put_nowait([B])
     assert await reader.take(None) == [A]
     assert source.reads == 0
