@@ -20,6 +20,11 @@ from plugins.newlines.unescape import Unescape
 
 Delta: TypeAlias = TextDelta | ReasoningDelta
 
+# What only passes: while something is held, where each text is escaped, and else.
+WHILE_HELD = frozenset({Ping})
+WHERE_ESCAPED = PIECES - {TextDelta, ReasoningDelta}
+ELSE = PIECES - {TextDelta}
+
 
 @attrs.frozen
 class Config:
@@ -135,8 +140,9 @@ class Repair(Turn):
 
     def _passing(self) -> frozenset[type[Event]]:
         """What is no part of the texts, and does not end one of which something is held."""
-        read = {TextDelta, ReasoningDelta} if self._exact else {TextDelta}
-        return PIECES - read if not self._reader.held else frozenset({Ping})
+        if self._reader.held:
+            return WHILE_HELD
+        return WHERE_ESCAPED if self._exact else ELSE
 
     def _let_out(self, text: str, undone: int) -> Iterable[Event]:
         self._due = None

@@ -6,7 +6,7 @@ where the request has a conversation to itself, which then carries them: see `Se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
 import attrs
@@ -38,14 +38,14 @@ class Sampling(Plugin[Config]):
     before = frozenset({"conversation_resolver"})  # which makes the conversation
 
     def begin(self, context: Context) -> Turn:
-        return SamplingTurn(frozenset(self.config.carry))
+        return SamplingTurn(self.config.carry)
 
 
 @attrs.define
 class SamplingTurn(Turn):
     """Reads one request; nothing is left to do with the answer."""
 
-    carry: frozenset[str]
+    carry: Sequence[str]
 
     async def prepare(self, call: Call) -> Call:
         self.idle = True

@@ -31,6 +31,9 @@ from plugins.progress.history import History, shown_id
 Way: TypeAlias = Literal["tools", "status", "lines", "nothing"]
 Frames: TypeAlias = tuple[Literal["status", "tools"], ...]
 
+# What says nothing of tools.
+OTHERS = PIECES - {Status}
+
 FRAMES: Mapping[Way, Frames] = {"tools": ("tools", "status"), "status": ("status",)}
 
 
@@ -115,7 +118,7 @@ class ProgressTurn(Turn):
     async def prepare(self, call: Call) -> Call:
         self._way = self._chosen(call)
         self.idle = self._way == "nothing"
-        self.passes = PIECES - {Status}
+        self.passes = OTHERS
         reply = attrs.evolve(call.reply, open_webui=FRAMES.get(self._way, ()))
         return attrs.evolve(call, messages=self.history.cleaned(call.messages), reply=reply)
 
