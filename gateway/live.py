@@ -9,8 +9,8 @@ Each generation lives in a task of its own: what a plugin opens is closed where 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -65,14 +65,9 @@ class Generation:
         """As `Pipeline.chat`."""
         return await self.answers.chat(call, context)
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self) -> AbstractContextManager[None]:
         """It is not closed while this block lasts."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+        return _InUse(self)
 
     async def begin(self, call: Call, context: Context) -> Exchange:
         """As `Pipeline.begin`; it is in use until the exchange has been put away."""
@@ -111,6 +106,19 @@ class Generation:
         self._requests -= 1
         if not self._requests:
             self._idle.set()
+
+
+@attrs.frozen
+class _InUse:
+    """Lasts as long as a request: a generator in its place would take four times the memory."""
+
+    generation: Generation
+
+    def __enter__(self) -> None:
+        self.generation._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self.generation._leave()
 
 
 @attrs.define
