@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import aiohttp
 import attrs
@@ -94,9 +94,13 @@ class Body(httpx.AsyncByteStream):
             chunks.append(chunk)
         return b"".join(chunks)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self.read():
-            yield chunk
+    def __aiter__(self) -> Self:
+        return self  # a generator would keep what it has given
+
+    async def __anext__(self) -> bytes:
+        if chunk := await self.read():
+            return chunk
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if there is more to come."""

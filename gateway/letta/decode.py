@@ -72,7 +72,7 @@ class Decoder:
     unknown: dict[str, int] = attrs.field(factory=dict)
     _calls: dict[str, bool] = attrs.field(factory=dict)
     _first: dict[str, str] = attrs.field(factory=dict)
-    _results: set[str] = attrs.field(factory=set)
+    _results: dict[str, bool] = attrs.field(factory=dict)
     _pending: list[str] = attrs.field(factory=list)
     _stop: str | None = None
     _error: Error | None = None
@@ -176,9 +176,8 @@ class Decoder:
         for returned in mappings(frame.get("tool_returns")) or (frame,):
             call_id = word(returned.get("tool_call_id"))
             if call_id in self._calls and call_id not in self._results:
-                self._results.add(call_id)
-                output = as_text(returned.get("tool_return"))
-                yield ToolResult(call_id, output, ok=returned.get("status") != "error")
+                ok = self._results[call_id] = returned.get("status") != "error"
+                yield ToolResult(call_id, as_text(returned.get("tool_return")), ok=ok)
 
     def _ping(self, frame: Frame) -> Iterable[Event]:
         return (Ping(),)

@@ -182,7 +182,9 @@ class FrameStream(AsyncStream[Any]):
         reader = self.reader
         try:
             async for chunk in chunks:
-                yield reader.feed(chunk)
+                frames = reader.feed(chunk)
+                del chunk  # it would be kept for as long as this waits
+                yield frames
                 if reader.broken is not None:
                     raise reader.broken
                 if reader.done:

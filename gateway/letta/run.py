@@ -104,7 +104,9 @@ class LettaRun:
         try:
             async with aclosing(self._frames()) as reads:
                 async for frames in reads:
-                    if batch := decoder.read(frames):
+                    batch = decoder.read(frames)
+                    frames.clear()  # those below hold it for as long as this waits
+                    if batch:
                         yield await self._completed(batch)
         except (APIConnectionError, APIStatusError, httpx.HTTPError, BrokenFrame) as exc:
             decoder.fail(self._error(exc))
