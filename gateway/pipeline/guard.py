@@ -190,6 +190,12 @@ class Guarded:
         closes = kind.settle is not Turn.settle or kind.abandon is not Turn.abandon
         return closes or bool(self.worker.tasks)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has nothing to do with the answer, whatever that will be."""
+        asks_again = type(self.turn).again is not Turn.again
+        return self.turn.idle and not asks_again and not self.has_to_know
+
     async def settle(self) -> Error | None:
         """
         As the turn's, bounded; the error that the client is told if it failed.

@@ -200,10 +200,11 @@ class Pipeline:
         logger = self.logger.bind(request_id=context.request_id)
         turns = [step.begin(context, logger) for step in self.steps]
         call = await self._prepare(call, turns)
-        asked = Asked(self.upstream, call, turns)
+        left = [turn for turn in turns if not turn.is_done]
+        asked = Asked(self.upstream, call, left)
         return Exchange(
             call=call,
-            turns=turns,
+            turns=left,
             segment=self._segments(asked, turns, context),
             asked=asked,
             clock=context.clock,
