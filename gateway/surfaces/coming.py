@@ -47,6 +47,7 @@ class Coming:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.begin)
+        del self.begin  # as below
         return self
 
     async def __aexit__(
