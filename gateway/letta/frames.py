@@ -73,6 +73,8 @@ class FrameReader:
 
     def feed(self, chunk: bytes) -> list[Any]:
         """The frames that `chunk` completes."""
+        if not self._rest and chunk.endswith(b"\n\n"):  # as nearly all do: one write, one frame
+            return self._read(chunk[:-2])
         seen = self._last + chunk
         if b"\n\n" not in seen and b"\n\r\n" not in seen:
             return self._waiting(chunk, seen)
@@ -80,6 +82,10 @@ class FrameReader:
         if not end:
             return self._with_returns(rest)
         self._keep(rest)
+        return self._read(whole)
+
+    def _read(self, whole: bytes) -> list[Any]:
+        """The frames in what ends with one."""
         # As Letta writes them, there is nothing before the first and nothing odd between two.
         before, *blocks = (b"\n\n" + whole).split(b"\n\ndata: ")
         frames: list[Any] = self._odd(before) if before else []
