@@ -181,9 +181,6 @@ class FrameStream(AsyncStream[Any]):
             self.copy(chunk)
         return self.reader.feed(chunk) if chunk else None
 
-    def __aiter__(self) -> AsyncIterator[list[Piece | Frame]]:
-        return self._iterator  # as it is: letta-client's passes on what it gives
-
     async def __stream__(self) -> AsyncIterator[list[Piece | Frame]]:
         chunks = aiter(self.body or self.response.aiter_bytes())
         if self.copy is not None:
