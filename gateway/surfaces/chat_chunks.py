@@ -155,10 +155,4 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 
 
 def _shared(id: str, object: str, created: int, model: str) -> dict[str, Any]:
-    return {
-        "id": id,
-        "object": object,
-        "created": created,
-        "model": model,
-        "system_fingerprint": None,
-    }
+    return {"id": id, "object": object, "created": created, "model": model}

@@ -27,8 +27,10 @@ REPEATED: Mapping[str, Any] = {
     "tools": [],
     "top_p": None,
     "truncation": "disabled",
-    "user": None,
 }
+
+# The same, but only of what was sent: OpenAI's types have no null for these.
+ONLY_SENT = ("user",)
 
 
 @attrs.frozen
@@ -55,27 +57,39 @@ class Shell:
         usage: Usage | None = None,
     ) -> dict[str, Any]:
         """The whole object."""
-        return {
+        whole = {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
             "status": status,
+            "access_programs": None,
             "error": error and {"code": error.code, "message": error.message},
             "incomplete_details": incomplete and {"reason": incomplete},
             "model": self.model,
             "output": list(output),
-            "usage": usage and usage_of(usage),
             **self.repeated,
         }
+        if usage is not None:  # OpenAI's types have no null for it
+            whole["usage"] = usage_of(usage)
+        return whole
 
 
 def repeated(wanted: Wanted) -> dict[str, Any]:
     """What the response repeats of its request."""
-    sent = {name: wanted.body.get(name) for name in REPEATED}
+    body = wanted.body
+    sent = {name: body.get(name) for name in REPEATED}
     fields = {name: REPEATED[name] if value is None else value for name, value in sent.items()}
+    fields |= {name: body[name] for name in ONLY_SENT if body.get(name) is not None}
+    fields["tools"] = [_tool(tool) for tool in fields["tools"]]
     named = {"id": wanted.conversation} if wanted.conversation else None
     fields |= {"conversation": named, "store": wanted.store, "background": wanted.background}
     return fields
+
+
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A function has these, also where its client has not sent them."""
+    needed = {"parameters": None, "strict": None} if tool["type"] == "function" else {}
+    return {**needed, **tool}
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:

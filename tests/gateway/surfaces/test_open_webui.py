@@ -25,7 +25,7 @@ from tests.gateway.surfaces.recorded import NAMES, events_of
 
 
 BOTH: tuple[Literal["status", "tools"], ...] = ("status", "tools")
-HEAD = {"id", "object", "created", "model", "system_fingerprint", "choices"}
+HEAD = {"id", "object", "created", "model", "choices"}
 ERROR = Error(502, "server_error", "upstream_error", "It broke.")
 TOOL: Sequence[Event] = [
     ToolCallStart("c1", "look_up"),

@@ -193,4 +193,4 @@ def facts(response: Any) -> Any:
         return response.error.code
     body = response.to_dict()
     items = [{**item, "id": "", "call_id": ""} for item in body["output"]]
-    return body["status"], said_in(body), items, body["usage"]
+    return body["status"], said_in(body), items, body.get("usage")

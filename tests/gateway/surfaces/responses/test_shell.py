@@ -35,6 +35,22 @@ def test_what_it_did_not_say_is_as_usual() -> None:
     assert body["text"] == {"format": {"type": "text"}}
 
 
+def test_only_what_was_sent() -> None:
+    """OpenAI's types have no null for the user and for usage, so they are left out."""
+    body = shell().body("completed", [])
+    assert body.keys().isdisjoint({"user", "usage"})
+    assert shell(user="ada").body("completed", [])["user"] == "ada"
+    assert shell().body("completed", [], usage=Usage(1, 2))["usage"]["total_tokens"] == 3
+
+
+def test_a_function_is_whole() -> None:
+    """What its client left out of a function is there, as OpenAI's type needs it."""
+    tools = [{"type": "function", "name": "f"}, {"type": "web_search"}]
+    function, other = shell(tools=tools).body("completed", [])["tools"]
+    assert function == {"type": "function", "name": "f", "parameters": None, "strict": None}
+    assert other == {"type": "web_search"}
+
+
 def test_a_conversation_is_named() -> None:
     """Though it came as text alone."""
     assert shell(conversation="chat").body("completed", [])["conversation"] == {"id": "chat"}

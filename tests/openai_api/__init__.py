@@ -1,0 +1,1 @@
+"""OpenAI's published types as JSON schemas, and what of our payloads is not theirs."""
