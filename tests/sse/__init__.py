@@ -1,0 +1,1 @@
+"""Our streams as other people's parsers read them."""
