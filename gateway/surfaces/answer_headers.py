@@ -1,4 +1,6 @@
-"""The headers of an answer that say what was sent and not used, not met, or asked before."""
+"""What is said of an answer beside itself, in its headers and in the log: what was sent and not
+used, what was not met, what was asked before, and who answers.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,15 @@ MOST_FIELDS = 20
 _FIELD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
+def noted(answer: Answer, asking: Asking, called: Callable[[str], str] = str) -> Answer:
+    """The same; the request's log line will say who answers, and what nobody reads."""
+    agent, place = answer.call.agent, answer.call.conversation
+    asking.note(pipeline=answer.call.pipeline or None)
+    asking.note(agent=agent and agent.id, conversation=place and place.id)
+    asking.note(ignored=_ignored(answer, called) or None)
+    return answer
+
+
 def headers_of(
     answer: Answer, asking: Asking, called: Callable[[str], str] = str
 ) -> dict[str, str]:
@@ -27,11 +38,10 @@ def headers_of(
 
     `called` says what the surface calls a field, where plugins know it by another name.
     """
-    ignored = [called(name) for name in answer.call.reply.ignored]
-    if "tools" in ignored:
+    if "tools" in answer.call.reply.ignored:
         asking.logger.warning("the client's tools are not passed on to the agent")
-    named = [name for name in ignored if _FIELD.fullmatch(name)]
-    headers = {IGNORED: ", ".join(named[:MOST_FIELDS])} if named else {}
+    ignored = _ignored(answer, called)
+    headers = {IGNORED: ignored} if ignored else {}
     if answer.unmet:
         unmet = called(answer.unmet)
         text = "the agent was asked twice, and its answer does not meet {}"
@@ -41,3 +51,8 @@ def headers_of(
         asking.note(replayed=True)
         headers[REPLAYED] = "true"
     return headers
+
+
+def _ignored(answer: Answer, called: Callable[[str], str]) -> str:
+    named = [called(name) for name in answer.call.reply.ignored]
+    return ", ".join([name for name in named if _FIELD.fullmatch(name)][:MOST_FIELDS])

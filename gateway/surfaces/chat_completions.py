@@ -14,7 +14,7 @@ from gateway.events import ENDINGS, Error, Event
 from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.surfaces import openai_errors
-from gateway.surfaces.answer_headers import headers_of
+from gateway.surfaces.answer_headers import headers_of, noted
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
 from gateway.surfaces.coming import Coming
@@ -31,19 +31,11 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     beginning = request.app[STREAMS].begin(asking.answers, chat.call, asking.context)
     if not chat.call.stream:  # nobody can be told anything before the end
         async with await beginning as answer:
-            return await _whole(_noted(answer, asking), chat, asking)
+            return await _whole(noted(answer, asking), chat, asking)
     async with Coming(beginning) as coming:
         if await coming.within(asking.answers.keepalive):
-            return await _stream(request, _noted(await coming.answer(), asking), chat)
+            return await _stream(request, noted(await coming.answer(), asking), chat)
         return await _late(request, coming, chat)
-
-
-def _noted(answer: Answer, asking: Asking) -> Answer:
-    """The same; the log line will say who answers."""
-    agent, place = answer.call.agent, answer.call.conversation
-    asking.note(pipeline=answer.call.pipeline or None)
-    asking.note(agent=agent and agent.id, conversation=place and place.id)
-    return answer
 
 
 async def _whole(answer: Answer, chat: ChatRequest, asking: Asking) -> web.Response:
@@ -91,7 +83,7 @@ async def _when_begun(coming: Coming, asking: Asking) -> AsyncGenerator[Sequence
     while not await coming.within(asking.answers.keepalive):
         yield ()
     try:
-        answer = _noted(await coming.answer(), asking)
+        answer = noted(await coming.answer(), asking)
     except GatewayError as exc:
         yield (Error(exc.status, exc.type, exc.code, exc.public),)
         return

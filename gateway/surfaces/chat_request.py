@@ -17,19 +17,36 @@ LONGEST_MODEL = 512
 # Far deeper than anything that is meant, and not too deep for whoever writes it as JSON again.
 DEEPEST = 200
 
-# Read here or by a plugin; all other fields of OpenAI's are said to be ignored when sent.
+# Read here or by a plugin; all other fields are said to be ignored when sent. What becomes of
+# each of OpenAI's is in docs/parameters.md.
 READ = frozenset(
     {
         "conversation",
         "enable_thinking",
         "messages",
         "metadata",
+        "modalities",
         "model",
         "n",
         "stream",
         "stream_options",
     }
 )
+
+# The only fields that are read of these.
+READ_WITHIN = {"metadata": {"chat_id"}, "stream_options": {"include_usage"}}
+
+# What OpenAI does unless asked otherwise, or what is so here anyway; to say so asks for nothing.
+USUAL: Mapping[str, object] = {
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "presence_penalty": 0,
+    "service_tier": "auto",
+    "store": False,
+    "stream_options.include_obfuscation": False,
+    "top_logprobs": 0,
+    "top_p": 1,
+}
 
 NOTHING: tuple[object, ...] = (None, [], {})
 
@@ -58,6 +75,7 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
     if len(model) > LONGEST_MODEL:
         refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _single(body)
+    include_usage = _include_usage(body)
     offer = offer_of(body)
     call = Call(
         model=model,
@@ -70,13 +88,21 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
         parallel=body.get("parallel_tool_calls") is None or _flag(body, "parallel_tool_calls"),
         reply=Reply(ignored=ignored(body), functions=offer.functions),
     )
-    return ChatRequest(call, include_usage=_include_usage(body))
+    return ChatRequest(call, include_usage)
 
 
 def ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that were sent and that nothing reads."""
-    sent = [name for name, value in body.items() if name not in READ and value not in NOTHING]
+    fields = {name: value for name, value in body.items() if name not in READ}
+    for outer, read in READ_WITHIN.items():
+        within = (body.get(outer) or {}).items()
+        fields |= {f"{outer}.{name}": value for name, value in within if name not in read}
+    sent = [name for name, value in fields.items() if _asks(name, value)]
     return tuple(sorted(sent, key=lambda name: name != "tools"))  # the one that matters first
+
+
+def _asks(name: str, value: object) -> bool:
+    return value not in NOTHING and not (name in USUAL and USUAL[name] == value)
 
 
 def shallow(body: Mapping[str, Any]) -> None:
@@ -102,6 +128,9 @@ def _single(body: Mapping[str, Any]) -> None:
     n, metadata = body.get("n"), body.get("metadata")
     if n is not None and (n != 1 or isinstance(n, bool)):
         refuse("n", "'n' must be 1: an agent gives one answer.", "unsupported_value")
+    if body.get("modalities") not in (None, [], ["text"]):
+        text = "'modalities' must be ['text']: an agent answers in text alone."
+        refuse("modalities", text, "unsupported_value")
     conversation = body.get("conversation")
     if conversation is not None and not isinstance(conversation, str | dict):
         text = f"'conversation' must be text or an object, not {kind(conversation)}."

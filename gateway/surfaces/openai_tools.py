@@ -34,7 +34,8 @@ def offer_of(body: Mapping[str, Any]) -> Offer:
         Reject: A tool has no good name, two have one name, a schema is none, or the choice
             names a tool that is not there.
     """
-    older = body.get("tools") is None and body.get("functions") is not None
+    sent = [body.get(name) for name in ("functions", "function_call")]
+    older = body.get("tools") is None and any(value is not None for value in sent)
     field = "functions" if older else "tools"
     tools = _tools(body.get(field), field)
     chosen = "function_call" if older else "tool_choice"

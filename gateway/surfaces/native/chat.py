@@ -16,6 +16,7 @@ from gateway.streams import Answer, Stream, Streams
 from gateway.streams.identity import key_of
 from gateway.streams.kept import Keep
 from gateway.surfaces import openai_errors
+from gateway.surfaces.answer_headers import noted
 from gateway.surfaces.native.agents import OWN_AGENTS
 from gateway.surfaces.native.chats import Chats
 from gateway.surfaces.native.request import NativeRequest, parse
@@ -89,10 +90,10 @@ async def _noting(
     request: web.Request, wanted: NativeRequest, answer: Answer
 ) -> AsyncGenerator[Sequence[Event], None]:
     """The answer's batches; where it takes place is noted when it has begun."""
-    noted = False
+    begun = False
     async for batch in answer:
-        if batch and not noted:
-            noted = True
+        if batch and not begun:
+            begun = True
             await _note(request, wanted, answer)
         if batch and isinstance(ending := batch[-1], Error):
             request.app[OWN_AGENTS].heard(wanted.call.model, ending.code)
@@ -101,12 +102,10 @@ async def _noting(
 
 async def _note(request: web.Request, wanted: NativeRequest, answer: Answer) -> None:
     """For the log, and for the chat."""
-    asking, call = asking_of(request), answer.call
-    agent, place = call.agent, call.conversation
-    asking.note(agent=agent and agent.id, conversation=place and place.id)
-    asking.note(pipeline=call.pipeline or None)
+    asking = asking_of(request)
+    noted(answer, asking)
     chats, caller = request.app[CHATS], asking.context.caller
-    await chats.note(caller, wanted.manner.chat, wanted.title, call)
+    await chats.note(caller, wanted.manner.chat, wanted.title, answer.call)
 
 
 @contextmanager

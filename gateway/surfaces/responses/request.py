@@ -21,6 +21,7 @@ READ = frozenset(
     {
         "background",
         "conversation",
+        "enable_thinking",
         "input",
         "instructions",
         "max_output_tokens",
@@ -35,7 +36,16 @@ READ = frozenset(
 )
 
 # What OpenAI does unless asked otherwise; to say so asks for nothing.
-USUAL = {"truncation": "disabled", "service_tier": "auto", "top_p": 1, "top_logprobs": 0}
+USUAL = {
+    "service_tier": "auto",
+    "stream_options": {"include_obfuscation": False},
+    "top_logprobs": 0,
+    "top_p": 1,
+    "truncation": "disabled",
+}
+
+# Reasoning is in summaries anyway.
+SUMMARIES = {"summary", "generate_summary"}
 
 # Plugins know fields by the names that chat completions have for them.
 OUR_FIELDS = {"max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
@@ -120,6 +130,7 @@ def parse(body: object) -> Wanted:
     if len(model) > LONGEST_MODEL:
         refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _objects(body)
+    _no_template(body)
     wanted = Wanted(
         body=body,
         model=model,
@@ -176,6 +187,8 @@ def flag(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
 
 
 def _asks(name: str, value: object) -> bool:
+    if name == "reasoning" and isinstance(value, dict):
+        return any(each is not None for key, each in value.items() if key not in SUMMARIES)
     return name not in READ and not (name in USUAL and USUAL[name] == value)
 
 
@@ -184,6 +197,12 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     if value is not None and not isinstance(value, str):
         refuse(name, f"'{name}' must be text, not {kind(value)}.", "invalid_type")
     return value or ""
+
+
+def _no_template(body: Mapping[str, Any]) -> None:
+    if body.get("prompt") is not None:
+        text = "'prompt' names a template at OpenAI; say what it says in 'instructions'."
+        refuse("prompt", text, "unsupported_value")
 
 
 def _objects(body: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
-from gateway.surfaces.answer_headers import headers_of
+from gateway.surfaces.answer_headers import headers_of, noted
 from gateway.surfaces.responses.encoder import Encoder
 from gateway.surfaces.responses.request import in_our_words, our_field
 from gateway.web.request import Asking, asking_of
@@ -151,10 +151,7 @@ async def _put(
 
 
 async def _begun(source: Source, encoder: Encoder, asking: Asking) -> Answer:
-    answer = await source.answer()
-    agent, place = answer.call.agent, answer.call.conversation
-    asking.note(pipeline=answer.call.pipeline or None)
-    asking.note(agent=agent and agent.id, conversation=place and place.id)
+    answer = noted(await source.answer(), asking, our_field)
     encoder.reply = answer.call.reply
     return answer
 

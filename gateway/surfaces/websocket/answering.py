@@ -18,6 +18,7 @@ from gateway.pipeline.exchange import BROKEN
 from gateway.services import Caller, Clock, Context
 from gateway.streams import Stream, Streams
 from gateway.streams.kept import Keep
+from gateway.surfaces.answer_headers import noted
 from gateway.surfaces.native.chats import Chats
 from gateway.surfaces.native.own_agents import OwnAgents
 from gateway.surfaces.native.request import Manner
@@ -147,14 +148,12 @@ class Answering:
 
     async def _noting(self, stream: Stream, said: Message) -> Batches:
         """The stream's batches; where it takes place is noted when it has begun."""
-        noted = False
+        begun = False
         async for batch in stream:
-            if batch and not noted:
-                noted = True
-                call = stream.call
-                agent, place = call.agent, call.conversation
-                self.asking.note(agent=agent and agent.id, conversation=place and place.id)
-                await self.desk.chats.note(self.caller, said.manner.chat, said.title, call)
+            if batch and not begun:
+                begun = True
+                noted(stream, self.asking)
+                await self.desk.chats.note(self.caller, said.manner.chat, said.title, stream.call)
             if batch and isinstance(ending := batch[-1], Error):
                 self.desk.agents.heard(said.call.model, ending.code)
             yield batch

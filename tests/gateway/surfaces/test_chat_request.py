@@ -158,3 +158,12 @@ def test_tools() -> None:
 def test_tools_that_are_no_functions(tools: object, param: str) -> None:
     """A tool that cannot be read is refused at its place."""
     assert refused({"model": "Milo", "messages": [USER], "tools": tools}).param == param
+
+
+def test_what_asks_for_nothing_is_not_named() -> None:
+    """Clients say what is so anyway; what only some of is read is named by its parts."""
+    usual = {"top_p": 1.0, "frequency_penalty": 0, "logprobs": False, "service_tier": "auto"}
+    within = {"stream_options": {"include_usage": True, "include_obfuscation": False}}
+    assert parsed(**usual, **within, metadata={"chat_id": "c"}).call.reply.ignored == ()
+    named = parsed(top_p=0.5, metadata={"chat_id": "c", "color": "red"}).call.reply.ignored
+    assert named == ("top_p", "metadata.color")

@@ -99,6 +99,9 @@ def test_what_asks_for_nothing_is_not_named() -> None:
     """Clients say what is so anyway."""
     assert ignored(truncation="disabled", service_tier="auto", include=[], top_p=1.0) == ()
     assert ignored(truncation="auto") == ("truncation",)
+    assert ignored(stream_options={"include_obfuscation": False}) == ()
+    assert ignored(reasoning={"summary": "auto", "effort": None}) == ()
+    assert ignored(reasoning={"summary": "auto", "effort": "low"}) == ("reasoning",)
 
 
 @pytest.mark.parametrize(
