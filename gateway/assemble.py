@@ -31,6 +31,7 @@ from gateway.record import Folder, Recorder
 from gateway.services import LoopClock, Services
 from gateway.store import OpenStore, open_store
 from gateway.streams import Streams
+from gateway.surfaces.models import TOOL_NAMES
 from gateway.surfaces.native.chats import Chats
 from gateway.surfaces.native.own_agents import OwnAgents
 from gateway.surfaces.native.routes import add_native
@@ -117,6 +118,7 @@ def _app(
         body_limit_mb=config.server.body_limit_mb,
         max_requests=config.server.max_requests,
     )
+    app[TOOL_NAMES] = letta.tool_names
     chats = Chats(ChatsAPI(letta.reading), store, base.spawn, base.logger)
     agents = OwnAgents(AgentsAPI(letta.client, letta.reading), store)
     add_responses(app, ttl=config.server.response_days * 86400)

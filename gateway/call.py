@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from gateway.events import Event
+from gateway.mappings import merged
 from gateway.settings import NO_SETTINGS, Settings
 from gateway.thread import NO_THREAD, Thread
 
@@ -45,6 +46,7 @@ class Agent:
     its token stream shows them all. An older type that `forgets` begins anew with each
     request (`message_buffer_autoclear`); others have their conversations. `carries` are the
     names of those `Settings` that a conversation can take to its model: see `Settings.asked`.
+    `context_window` is in tokens; 0 is not known.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Agent:
     parallel_tools: bool = True
     forgets: bool = False
     carries: frozenset[str] = frozenset()
+    context_window: int = 0
 
     @property
     def older(self) -> bool:
@@ -78,6 +81,10 @@ class Model:
     agent: Agent
     aliases: tuple[str, ...] = ()
     extra: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def telling(self, extra: Mapping[str, Any]) -> Model:
+        """The same, with these keys in its entry, merged with those there are."""
+        return attrs.evolve(self, extra=merged(self.extra, extra))
 
 
 @attrs.frozen

@@ -10,13 +10,13 @@ Clients resend the whole history with each turn; an agent remembers, and gets wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
 
 from gateway.events import PIECES, Error, Event, Finish, TextDelta, ToolCallStart
-from gateway.plugin import Agent, Call, Context, Plugin, Services, Turn
+from gateway.plugin import Agent, Call, Context, Model, Plugin, Services, Turn
 from plugins.conversations import older_agents, transcript
 from plugins.conversations.chat import ONGOING, PINNED, Chat, follow_up
 from plugins.conversations.chat_key import chat_key, name_of
@@ -43,6 +43,12 @@ class ConversationResolver(Plugin[Config]):
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
+
+    async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
+        if self.config.mode == "stateless":
+            return found
+        # No request has a conversation to itself, which could carry anything.
+        return [model.telling({"letta": {"carries": []}}) for model in found]
 
     def chat(self, call: Call) -> str:
         task = is_task(call, self.config.task_header)

@@ -11,12 +11,15 @@ from typing import Any, Literal, NoReturn
 
 import attrs
 
-from gateway.plugin import Call, Context, Plugin, Reject, Settings, Turn
+from gateway.plugin import Call, Context, Model, Plugin, Reject, Settings, Turn
 from plugins.formats.asked import format_of
 from plugins.stops.asked import length_of
 
 
 HOTTEST = 2.0
+
+# Both are one field of a request.
+FORMATS = {"json_object": "response_format", "json_schema": "response_format"}
 
 
 @attrs.frozen
@@ -36,6 +39,13 @@ class Sampling(Plugin[Config]):
     """Has the model answer as the request asks, where the conversation is for it alone."""
 
     before = frozenset({"conversation_resolver"})  # which makes the conversation
+
+    async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
+        return [self._told(model) for model in found]
+
+    def _told(self, model: Model) -> Model:
+        names = {name for name in model.agent.carries if FORMATS.get(name, name) in self.config.carry}
+        return model.telling({"letta": {"carries": sorted(names)}})
 
     def begin(self, context: Context) -> Turn:
         return SamplingTurn(self.config.carry)

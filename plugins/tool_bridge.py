@@ -21,6 +21,7 @@ from gateway.plugin import (
     Call,
     Context,
     Message,
+    Model,
     Pending,
     Plugin,
     Reject,
@@ -90,6 +91,13 @@ class ToolBridge(Plugin[Config]):
         self.ways = Ways(services, config.strategy, lender)
         async with nullcontext() if config.strategy == "client" else tidied(lender):
             yield
+
+    async def models(self, context: Context, found: Sequence[Model]) -> Sequence[Model]:
+        return [self._told(model) for model in found]
+
+    def _told(self, model: Model) -> Model:
+        can = self.config.strategy != "client" or not model.agent.older
+        return model.telling({"letta": {"client_tools": can}})
 
     def begin(self, context: Context) -> Turn:
         ttl = self.config.pending_minutes * 60

@@ -250,6 +250,7 @@ def agent_of(state: AgentState) -> Agent:
         parallel_tools=_parallel(state),
         forgets=bool(state.message_buffer_autoclear) and kind not in OWN_CONVERSATIONS,
         carries=carries_of(_of_model(state)) if kind in OWN_CONVERSATIONS else frozenset(),
+        context_window=getattr(state.llm_config, "context_window", None) or 0,
         created=int(state.created_at.timestamp()) if state.created_at else 0,
     )
 

@@ -287,13 +287,37 @@ What becomes of each field of OpenAI's API in a request.
 - *refused*: the answer is 400, and its `param` names the field.
 
 Where there are several of these, it depends on the value. null asks for nothing, whatever the
-field. Fields that are not listed here are ignored. All this is so with the built-in pipeline.
+field. Fields that are not listed here are ignored. All this is so with the built-in pipeline. Which
+agents' models can be reached at all, [`carries`](#what-an-agent-can-do) tells.
+"""
+
+
+TAIL = """\
+## What an agent can do
+
+`GET /v1/models/{id}` tells it in `letta`; `GET /v1/models` too, but for `tools`:
+
+| key | |
+|---|---|
+| `agent_id` | the agent; it is asked for by this as well as by the model's `id` |
+| `agent_type` | at Letta; older types than `letta_v1_agent` have one context for all chats |
+| `model` | the agent's model |
+| `context_window` | of that model, in tokens |
+| `tools` | the names of the agent's own tools; null if Letta does not tell |
+| `client_tools` | whether it can call functions that the client runs |
+| `parallel_tool_calls` | whether it may call several at once |
+| `carries` | what reaches its model of a request that has a conversation to itself |
+
+In `carries` there may be `temperature`, `max_tokens` (by either of its names), `json_object` and
+`json_schema` (of `response_format`). What is not known is null. Whether a model can see is not
+known to Letta. Chat UIs are told that it can (`capabilities` in `info.meta`), since Open WebUI
+would leave images out; an operator who knows better says so under `models`.
 """
 
 
 def page() -> str:
     """The page."""
-    return "\n".join([HEAD, *_tables()])
+    return "\n".join([HEAD, *_tables(), TAIL])
 
 
 def _tables() -> Iterator[str]:

@@ -18,8 +18,8 @@ OURS: Mapping[str, Sequence[str]] = {
     # What people read of an agent's reasoning, under both names that clients know.
     "ChatCompletionMessage": ("reasoning_content", "reasoning"),
     "ChatCompletionChunk.Choice.Delta": ("reasoning_content", "reasoning"),
-    # What Open WebUI configures itself from.
-    "Model": ("name", "tags", "info"),
+    # What Open WebUI configures itself from, and what the agent can do.
+    "Model": ("name", "tags", "info", "letta"),
     # OpenAI's API has these; the types of its package do not.
     "Response": ("store",),
     "ResponseFunctionCallArgumentsDoneEvent": ("name",),

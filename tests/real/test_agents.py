@@ -78,6 +78,23 @@ async def test_names(serve: Serve, make_agent: MakeAgent, name: str) -> None:
     assert (await client.get(f"/v1/models/{agent.id}")).json == found.json
 
 
+async def test_what_an_agent_can_do(serve: Serve, make_agent: MakeAgent) -> None:
+    """Its model tells it as Letta knows it, with the tools that Letta gave the agent."""
+    agent = make_agent("Able")
+    client = await serve()
+    told = (await client.get("/v1/models/Able")).json["letta"]
+    assert told.pop("context_window") == agent.llm_config.context_window
+    assert "conversation_search" in told.pop("tools")
+    assert told == {
+        "agent_id": agent.id,
+        "agent_type": "letta_v1_agent",
+        "model": agent.model,
+        "parallel_tool_calls": False,
+        "client_tools": True,
+        "carries": ["json_object", "json_schema", "max_tokens", "temperature"],
+    }
+
+
 async def test_two_of_one_name(serve: Serve, make_agent: MakeAgent) -> None:
     """Two agents of one name are listed by id; the bare name is a 404 that lists the ids."""
     first, second = make_agent("Twin"), make_agent("Twin")

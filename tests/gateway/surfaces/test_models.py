@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,8 +12,9 @@ from yarl import URL
 
 from gateway.call import Agent, Model
 from gateway.surfaces.models import entry
+from gateway.testing.fakeletta import FakeLetta, Fault, ServerTool
 from tests.gateway.played_letta import Refusal, said
-from tests.gateway.serving import serving
+from tests.gateway.serving import over, serving
 
 
 NAMES = ["Milo", "team/Milo the 2nd", "日本語 🤖", "50% off?", "a#b&c=d", "a+b", "..", "é"]
@@ -106,3 +108,60 @@ def test_two_of_one_name() -> None:
 def test_an_alias() -> None:
     """A model's aliases do not show up in the list, but are found."""
     assert "aliases" not in entry(Model("Milo", Agent("agent-1", "Milo"), ("agent-1",)))
+
+
+PROXY = "get_weather__0123456789abcd"
+PLUGINS = ["agent_resolver", "sampling", "conversation_resolver", "tool_bridge"]
+
+
+async def told(tmp_path: Path, letta: FakeLetta, name: str, **settings: Any) -> Any:
+    """What `/v1/models/{name}` tells of the agent; `settings` are those of plugins."""
+    pipeline = [{"use": each, "config": settings.get(each, {})} for each in PLUGINS]
+    async with (
+        over(letta.url, tmp_path, pipeline=pipeline) as gateway,
+        gateway.get(f"/v1/models/{name}") as answer,
+    ):
+        return (await answer.json())["letta"]
+
+
+async def test_what_an_agent_can_do(tmp_path: Path) -> None:
+    """Its type, model, tools and context window, and what of a request reaches its model."""
+    async with FakeLetta() as letta:
+        tools = [ServerTool(name, lambda sides: sides) for name in ("roll_dice", PROXY)]
+        agent = letta.add_agent("Milo", tools=tools)
+        assert await told(tmp_path, letta, "Milo") == {
+            "agent_id": agent.id,
+            "agent_type": "letta_v1_agent",
+            "model": "openai-proxy/scripted-1",
+            "context_window": 30000,
+            "parallel_tool_calls": False,
+            "client_tools": True,
+            "carries": ["json_object", "json_schema", "max_tokens", "temperature"],
+            "tools": ["roll_dice"],
+        }
+
+
+async def test_what_the_operator_does_not_let_it_do(tmp_path: Path) -> None:
+    """Nothing is promised that the pipeline does not do, and older agents do less."""
+    async with FakeLetta() as letta:
+        letta.add_agent("Milo")
+        letta.add_agent("Oldie", type="memgpt_agent")
+        some = await told(tmp_path, letta, "Milo", sampling={"carry": ["response_format"]})
+        ongoing = await told(tmp_path, letta, "Milo", conversation_resolver={"mode": "agent"})
+        older = await told(tmp_path, letta, "Oldie", tool_bridge={"strategy": "client"})
+    assert some["carries"] == ["json_object", "json_schema"]
+    assert ongoing["carries"] == []
+    assert (older["agent_type"], older["client_tools"], older["carries"]) == (
+        "memgpt_agent",
+        False,
+        [],
+    )
+
+
+async def test_letta_does_not_tell_the_tools(tmp_path: Path) -> None:
+    """The rest is told all the same."""
+    async with FakeLetta() as letta:
+        letta.add_agent("Milo")
+        letta.fail(Fault(status=500), path="/tools")
+        shown = await told(tmp_path, letta, "Milo")
+    assert (shown["tools"], shown["agent_type"]) == (None, "letta_v1_agent")
