@@ -21,7 +21,8 @@ class Field:
     """
     One field, and what its row says.
 
-    `honoured`: there is a test of its own that sees what it does. `ignored` is a value that is
+    `honoured`: there is a test of its own that sees what it does; `elsewhere`: it sees, too, where
+    the field is ignored. `ignored` is a value that is
     not used; the header says `named`, if that is not the field's name. `refused` is a value
     that is a 400 with this code.
     """
@@ -34,13 +35,14 @@ class Field:
     refused: Any = None
     code: str = "unsupported_value"
     param: str = ""
+    elsewhere: bool = False
 
     @property
     def outcome(self) -> str:
         """In a word, or in several where it depends."""
         found = {
             "honoured": self.honoured,
-            "ignored": self.ignored is not None,
+            "ignored": self.elsewhere or self.ignored is not None,
             "refused": self.refused is not None,
         }
         return ", ".join(word for word, applies in found.items() if applies)
@@ -134,7 +136,14 @@ CHAT: Sequence[Field] = (
         refused=True,
         code="invalid_type",
     ),
-    Field("temperature", f"{CARRIED}; elsewhere ignored", True, refused=3, code="invalid_value"),
+    Field(
+        "temperature",
+        f"{CARRIED}; elsewhere ignored",
+        True,
+        refused=3,
+        code="invalid_value",
+        elsewhere=True,
+    ),
     Field(
         "tool_choice",
         "`none` keeps the tools from the agent; for a call that must come the agent is asked twice",
@@ -235,7 +244,14 @@ RESPONSES: Sequence[Field] = (
         "no event has obfuscation; to want none asks for nothing",
         ignored={"include_obfuscation": True},
     ),
-    Field("temperature", f"{ALONE}; elsewhere ignored", True, refused=3, code="invalid_value"),
+    Field(
+        "temperature",
+        f"{ALONE}; elsewhere ignored",
+        True,
+        refused=3,
+        code="invalid_value",
+        elsewhere=True,
+    ),
     Field(
         "text",
         "`format`: JSON, by a schema or any object; the verbosity is the agent's own",
@@ -299,7 +315,7 @@ TAIL = """\
 
 | key | |
 |---|---|
-| `agent_id` | the agent; it is asked for by this as well as by the model's `id` |
+| `agent_id` | the agent's id at Letta |
 | `agent_type` | at Letta; older types than `letta_v1_agent` have one context for all chats |
 | `model` | the agent's model |
 | `context_window` | of that model, in tokens |
