@@ -44,7 +44,8 @@ class Sampling(Plugin[Config]):
         return [self._told(model) for model in found]
 
     def _told(self, model: Model) -> Model:
-        names = {name for name in model.agent.carries if FORMATS.get(name, name) in self.config.carry}
+        carry = self.config.carry
+        names = {name for name in model.agent.carries if FORMATS.get(name, name) in carry}
         return model.telling({"letta": {"carries": sorted(names)}})
 
     def begin(self, context: Context) -> Turn:
