@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PINNED := tests/clients/constraints.txt
 
-.PHONY: serve test bench bench-quick lint types format clean packages
+.PHONY: serve test test-clients bench bench-quick lint types format clean packages
 
 # Serves the Letta of LETTA_BASE_URL (and LETTA_API_KEY), or what LETTA_GATEWAY_CONFIG says;
 # without any of them, the demo agents.
@@ -20,6 +21,12 @@ serve: $(VENV)/serve.stamp
 # `make test ARGS="-m 'not letta'"` leaves those out.
 test: $(VENV)/test.stamp packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# The clients that people use, each as it is published: see docs/clients/README.md.
+# `make test-clients ARGS="-m 'not letta'"` runs them over the demo alone.
+test-clients: $(VENV)/test.stamp packages
+	$(BIN)/python -m pytest -n 2 --dist loadgroup \
+		tests/clients tests/docs/test_clients_pages.py tests/docs/test_clients_table.py $(ARGS)
 
 packages:
 	@sh scripts/test-packages.sh redis-server=redis-server nodejs=node npm=npm build-essential=cc nginx-light=nginx chromium=chromium
@@ -57,7 +64,7 @@ $(VENV)/serve.stamp: $(BIN)/python setup.cfg pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
+$(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml $(PINNED)
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINNED) --editable '.[test,lint]'
 	@touch $(VENV)/serve.stamp $@

@@ -10,7 +10,8 @@ import attrs
 
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -36,12 +37,17 @@ class Block:
         return named[1] if named else None
 
 
+def name_of(path: Path) -> str:
+    """A page's name: those of docs/clients have their folder in it."""
+    return str(path.relative_to(DOCS if path.is_relative_to(DOCS) else ROOT))
+
+
 def blocks(*languages: str, page: str | None = None) -> list[Block]:
     """All blocks in these languages, of one page or of all."""
     return [
         block
         for path in PAGES
-        if page is None or path.name == page
+        if page is None or name_of(path) == page
         for block in _blocks(path)
         if block.language in languages
     ]
@@ -50,7 +56,7 @@ def blocks(*languages: str, page: str | None = None) -> list[Block]:
 def _blocks(path: Path) -> Iterator[Block]:
     text = path.read_text(encoding="utf-8")
     for found in FENCED.finditer(text):
-        yield Block(path.name, text.count("\n", 0, found.start()) + 2, found[1], found[2])
+        yield Block(name_of(path), text.count("\n", 0, found.start()) + 2, found[1], found[2])
 
 
 def prose(path: Path) -> str:

@@ -17,11 +17,9 @@ from plugins.conversation_resolver import Config
 from plugins.formats.asked import FIELD
 from plugins.stops.asked import LENGTHS
 from plugins.tool_bridge import HONOURED
-from tests.clients.node_packages import node_modules
-from tests.docs.pages import PAGES, ROOT, blocks, commands
+from tests.clients import node_packages
+from tests.docs.pages import PAGES, ROOT, blocks, commands, name_of
 from tests.docs.running import SHOWN, run, run_python, run_shell
-from tests.letta_server.install import CannotInstall
-from tests.missing import missing
 
 
 CLIENTS = (ROOT / "docs" / "clients.md").read_text()
@@ -29,7 +27,7 @@ PYTHON = [block for page in ("README.md", "clients.md") for block in blocks("pyt
 CURLS = [
     command
     for page in PAGES
-    for block in blocks("sh", page=page.name)
+    for block in blocks("sh", page=name_of(page))
     for command in commands(block)
     if command.startswith("curl ")
 ]
@@ -46,10 +44,6 @@ TYPES = {error_type(status) for status in range(400, 600)}
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 async def test_python(block, gateway):
     """The Python clients shown get Milo's answer."""
-    if "langchain" in block.text:
-        compile(block.text, str(block), "exec")  # it is no dependency, not even of the tests
-        return
-
     said = await run_python(block.text, gateway.url)
 
     assert expected(block.text) in said
@@ -95,13 +89,10 @@ def but_for_gaps(text: str) -> str:
 async def test_node(gateway, tmp_path):
     """So does the Node client."""
     (block,) = blocks("js", page="clients.md")
-    try:
-        (tmp_path / "node_modules").symlink_to(node_modules(print))
-    except CannotInstall as exc:
-        missing(f"the Node clients: {exc}")
+    (tmp_path / "node_modules").symlink_to(node_packages.installed(node_packages.OPENAI))
     (tmp_path / "ask.mjs").write_text(block.text.replace(SHOWN, gateway.url))
 
-    assert "I am Milo" in await run("node", tmp_path / "ask.mjs")
+    assert "I am Milo" in await run(node_packages.node(), tmp_path / "ask.mjs")
 
 
 @pytest.mark.parametrize("command", CURLS)

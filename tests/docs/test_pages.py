@@ -16,7 +16,7 @@ from gateway.config.describe import settings_of
 from gateway.config.settings import STORES, File, Key
 from gateway.config.steps import BUILT_IN, Entry
 from gateway.registry import find
-from tests.docs.pages import PAGES, ROOT, blocks, commands, prose, spans
+from tests.docs.pages import PAGES, ROOT, blocks, commands, name_of, prose, spans
 
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -24,7 +24,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 SETTING = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)(: .+)?")
 
-all_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+all_pages = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 @all_pages
@@ -48,7 +48,7 @@ def anchor(heading: str) -> str:
 @all_pages
 def test_commands_are_understood(page):
     """Every `letta-gateway …` is a command with options that it has."""
-    shown = [*chain.from_iterable(map(commands, blocks("sh", page=page.name))), *spans(page)]
+    shown = [*chain.from_iterable(map(commands, blocks("sh", page=name_of(page)))), *spans(page)]
     for text in shown:
         words = shlex.split(text) if "letta-gateway" in text else []
         program = next((i for i, word in enumerate(words) if is_program(word)), None)
@@ -67,7 +67,7 @@ def is_program(word: str) -> bool:
 def test_make_has_the_targets(page):
     """Every `make …` is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for block in blocks("sh", page=page.name):
+    for block in blocks("sh", page=name_of(page)):
         for text in commands(block):
             if found := re.search(r"\bmake (\w+)", text):
                 assert found[1] in targets, text
@@ -114,11 +114,11 @@ def known() -> set[str]:
 def test_files_exist(page):
     """Every file of the project that a page names is there."""
     for text in [*spans(page), *re.findall(r"\b[\w/]+\.py\b", "".join(_pictures(page)))]:
-        if re.fullmatch(r"(gateway|plugins|config|docs)/[\w/.]*", text):
+        if re.fullmatch(r"(gateway|plugins|config|docs)/[\w/.-]*", text):
             assert (ROOT / text).exists(), text
         elif re.fullmatch(r"\w+\.py", text):
             assert [*ROOT.glob(f"gateway/**/{text}"), *ROOT.glob(f"plugins/{text}")], text
 
 
 def _pictures(page):
-    return [block.text for block in blocks("", page=page.name)]
+    return [block.text for block in blocks("", page=name_of(page))]

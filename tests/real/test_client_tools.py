@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from tests.docs.pages import blocks
 from tests.docs.running import run_python
-from tests.gateway.node_tools import runs_tools
 from tests.gateway.serving import Listening, over
 from tests.gateway.tool_stories import GIF, STORIES, Talker, calls, does, two_calls
 from tests.letta_server.fixtures import MakeAgent
@@ -155,14 +154,6 @@ async def test_the_sdks_own_parsing(world: World) -> None:
         final = await stream.get_final_completion()
     (call,) = final.choices[0].message.tool_calls
     assert call.function.parsed_arguments == GetWeather(city="Rome")
-
-
-@ways
-@pytest.mark.needs_command("node", package="nodejs")
-@pytest.mark.needs_command("npm", package="npm")
-async def test_the_node_sdks_tool_runner(world: World, tmp_path: Path, stream: bool) -> None:
-    """It runs the tools by itself."""
-    await runs_tools(tmp_path, world.gateway.url, world.agent, stream=stream)
 
 
 @pytest.mark.parametrize("page", ["README.md", "clients.md"])

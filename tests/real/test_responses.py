@@ -13,7 +13,6 @@ import attrs
 import openai
 import pytest
 
-from tests.gateway.codex import Codex, items
 from tests.gateway.serving import Listening, over
 from tests.gateway.surfaces.responses.talker import ResponsesTalker
 from tests.gateway.tool_stories import STORIES, calls, does
@@ -186,17 +185,3 @@ async def test_the_agents_sdk(world: World) -> None:
     last = first.last_response_id
     second = await agents.Runner.run(agent, "Thanks.", previous_response_id=last)
     assert second.final_output == "You said: Thanks."
-
-
-@pytest.mark.needs_command("node", package="nodejs")
-@pytest.mark.needs_command("npm", package="npm")
-async def test_codex(world: World, tmp_path: Path) -> None:
-    """Codex CLI runs the command that the agent asks for, and shows what it says."""
-    command = {"cmd": "echo 42 > answer.txt && cat answer.txt"}
-    use = {"name": "exec_command", "args": command}
-    steps = {"reason": "I write.", "tools": [use]}, {"text": "The file has 42."}
-    codex = Codex.of(tmp_path, world.gateway.url, world.agent)
-    told = await codex.does(does(*steps))
-    assert (codex.folder / "answer.txt").read_text() == "42\n"
-    assert items(told, "command_execution")[0]["exit_code"] == 0
-    assert items(told, "agent_message")[-1]["text"] == "The file has 42."

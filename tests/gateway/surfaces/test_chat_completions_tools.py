@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from gateway import assemble
 from gateway.testing.fakeletta import FakeLetta, Fault, ServerTool
-from tests.gateway.node_tools import runs_tools
 from tests.gateway.serving import USER, Listening, over
 from tests.gateway.tool_stories import STORIES, WEATHER, Talker, calls, does, two_calls
 from tests.plugins.watched import Watched
@@ -248,12 +247,3 @@ async def test_what_the_store_is_asked(
         kept = [await store.cost(once()) for _ in range(2)]
     assert costs == ([6, 7, 6] if key else [0, 3, 10])
     assert kept == [5, 2]
-
-
-@ways
-@pytest.mark.needs_command("node", package="nodejs")
-@pytest.mark.needs_command("npm", package="npm")
-async def test_the_node_sdks_tool_runner(tmp_path: Path, stream: bool) -> None:
-    """It runs the tools by itself."""
-    async with talking(tmp_path) as world:
-        await runs_tools(tmp_path, world.gateway.url, "Milo", stream=stream)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.testing.fakeletta import Ask, FakeLetta, ServerTool, Step, ToolUse
-from tests.gateway.codex import Codex, items
+from tests.clients.codex.running import Codex, items
 from tests.gateway.serving import over
 
 
@@ -72,13 +72,3 @@ async def test_a_session_goes_on_in_one_conversation(tmp_path: Path) -> None:
     assert [item["text"] for item in items(told, "agent_message")] == ["That is all."]
     assert "Write the answer" not in json.dumps(sent[-1])
     assert "Tell me more." in json.dumps(sent[-1])
-
-
-async def test_an_error(tmp_path: Path) -> None:
-    """Codex says what the gateway says."""
-    async with FakeLetta(pace=0) as letta:
-        letta.add_agent("Coder")
-        async with over(letta.url, tmp_path, pipeline=None) as gateway:
-            codex = Codex.of(tmp_path, gateway.url, "Nobody")
-            with pytest.raises(AssertionError, match="The model 'Nobody' does not exist"):
-                await codex.does("Hello.")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from tests.clients.node_packages import CODEX, node_modules
-from tests.letta_server.install import CannotInstall
-from tests.missing import missing
+from tests.clients.node_packages import CODEX, installed
 
 
 CONFIG = """
@@ -28,6 +29,7 @@ name = "Letta"
 base_url = "{url}/v1"
 env_key = "LETTA_GATEWAY_KEY"
 wire_api = "responses"
+stream_max_retries = 0
 """
 
 
@@ -49,10 +51,22 @@ class Codex:
 
     async def does(self, prompt: str, *, goes_on: bool = False) -> list[Any]:
         """What it tells while it does this; the last session may go on."""
+        async with self.doing(prompt, goes_on=goes_on) as process:
+            async with asyncio.timeout(90):
+                out, err = await process.communicate()
+        assert process.returncode == 0, out.decode() + err.decode()
+        return told_in(out)
+
+    @asynccontextmanager
+    async def doing(
+        self, prompt: str, *more: str, goes_on: bool = False
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """It, at work. Leaving the block ends it as Ctrl+C does."""
         options = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
         session = ["resume", "--last"] if goes_on else []
+        program = installed(CODEX) / ".bin" / "codex"
         process = await asyncio.create_subprocess_exec(
-            *[_codex(), "exec", *session, *options, prompt],
+            *[program, "exec", *session, *options, *more, prompt],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],
@@ -64,20 +78,20 @@ class Codex:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(90):
-            out, err = await process.communicate()
-        assert process.returncode == 0, out.decode() + err.decode()
-        return [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGINT)
+            await process.communicate()
+
+
+def told_in(out: bytes) -> list[Any]:
+    """The lines of JSON that it wrote."""
+    return [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
 
 
 def items(told: list[Any], kind: str) -> list[Any]:
     """The items of this kind, as they were in the end."""
     done = [each["item"] for each in told if each["type"] == "item.completed"]
     return [item for item in done if item["type"] == kind]
-
-
-def _codex() -> Path:
-    try:
-        return node_modules(print, CODEX) / ".bin" / "codex"
-    except CannotInstall as problem:
-        missing(f"Codex CLI, because {problem}")
