@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Whoever began a stream is its first reader, in a moment.
 ENTERING_SECONDS = 5.0
 
-# That a client has gone may be seen after what it says next: so long it may take.
+# That a client has gone may be seen after what it says next: so long it may take. Its connection
+# may as well have been cut with both on it: so long it has to come back.
 LEAVING_SECONDS = 3.0
 
 
@@ -41,6 +42,7 @@ class Readers:
     count: int = attrs.field(init=False, default=0)
     _come: bool = attrs.field(init=False, default=False)
     _awaited: float = attrs.field(init=False, default=-math.inf)
+    _in_the_way: bool = attrs.field(init=False, default=False)
     _seen: float = attrs.field(init=False, default=-math.inf)
     _timer: Cancellable | None = attrs.field(init=False, default=None)
     _closed: bool = attrs.field(init=False, default=False)
@@ -53,7 +55,7 @@ class Readers:
 
     def enter(self) -> None:
         """A reader has come."""
-        self._come = True
+        self._come, self._in_the_way = True, False
         self.count += 1
         self._unwatch()
 
@@ -61,7 +63,8 @@ class Readers:
         """A reader has gone."""
         self.count -= 1
         if not self.count and self.grace is not None:
-            self._watch(0.0 if self._is_awaited else self.grace)
+            self._in_the_way = self.clock.now() < self._awaited + LEAVING_SECONDS
+            self._watch(min(LEAVING_SECONDS, self.grace) if self._in_the_way else self.grace)
 
     def make_way(self) -> None:
         """Somebody waits for the end of the stream: who does not read it now is nobody."""
@@ -69,16 +72,13 @@ class Readers:
             return
         self._awaited = self.clock.now()
         if not self.count:
+            self._in_the_way = True
             self._watch(0.0 if self._come else ENTERING_SECONDS)
 
     def close(self) -> None:
         """The stream has ended."""
         self._closed = True
         self._unwatch()
-
-    @property
-    def _is_awaited(self) -> bool:
-        return self.clock.now() < self._awaited + LEAVING_SECONDS
 
     def _watch(self, seconds: float) -> None:
         self._unwatch()
@@ -100,7 +100,7 @@ class Readers:
 
     async def _look(self) -> None:
         """Nobody reads it here, perhaps for a while. In other processes?"""
-        grace, awaited = self.grace or 0.0, self._is_awaited
+        grace, awaited = self.grace or 0.0, self._in_the_way
         elsewhere = await self._is_read_elsewhere()
         if self.count or self._closed:
             return

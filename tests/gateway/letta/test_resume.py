@@ -51,6 +51,7 @@ class Ways:
             agent=Agent(self.agent.id, "Milo", self.agent.type),
             conversation=Conversation(self.conversation),
             input=(Message("user", (Text(said),)),),
+            stream=True,
         )
         run = self.letta.ask(call)
         if kept:
@@ -205,7 +206,13 @@ async def played(**settings: Any) -> AsyncIterator[tuple[Loopback, Any]]:
     """A server that says what a test wants, and a way to read a kept run of it."""
     async with loopback() as server, connected(server.url, background=True, **settings) as letta:
         server.on("POST", "/cancel", reply({RUN_ID: "cancelled"}))
-        call = Call("Milo", (), agent=Agent("agent-1", "M"), conversation=Conversation("conv-1"))
+        call = Call(
+            "Milo",
+            (),
+            agent=Agent("agent-1", "M"),
+            conversation=Conversation("conv-1"),
+            stream=True,
+        )
 
         async def read() -> list[Event]:
             run = letta.ask(call)

@@ -11,7 +11,7 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ class Follower:
             async with asyncio.timeout(seconds):
                 status = await client.wait()
         except TimeoutError:
-            client.kill()
+            with suppress(ProcessLookupError):  # it has just ended
+                client.kill()
             await client.wait()
             return False
         assert status == 0

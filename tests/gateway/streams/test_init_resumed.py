@@ -19,6 +19,7 @@ from gateway.events import Error, Event, Finish
 from gateway.plugin import Turn
 from gateway.services import Caller
 from gateway.streams import INTERRUPTED, Keep, NoStream
+from gateway.streams.readers import LEAVING_SECONDS
 from gateway.testing.recordings import Recording
 from tests.gateway.lane import ScriptedRun, step, text, texts, until
 from tests.gateway.letta.decoding import STREAMS, decoded, tools_of
@@ -110,7 +111,7 @@ async def test_it_is_stopped_by_another_process(use: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("other", [False, True])
 async def test_its_end_is_waited_for(other: bool) -> None:
-    """Who waits for it does not read it: left by its readers it ends at once, in any process."""
+    """Who waits for it does not read it: left by its readers it ends soon, in any process."""
     store = Watched()
     run = ScriptedRun([[text("a")], asyncio.Event()])
     async with twins(says=[run], store=store) as one, twins(store=store) as two:
@@ -120,6 +121,7 @@ async def test_its_end_is_waited_for(other: bool) -> None:
             assert await anext(aiter(stream)) == [text("a")]
             waiting = asyncio.create_task(asked.ended(stream.id, ADA, 60))
             assert (await asked.ended(stream.id, ADA, 0.01)).state == "running"
+        one.made.clock.advance(LEAVING_SECONDS)
         stood = await waiting
         assert (stood.state, texts(stood.events)) == ("cancelled", "a")
         assert await asked.ended(stream.id, ADA, 60) == stood

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,8 @@ async def test_it_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with await deaf(served) as client:
             await ended(served, flood)
             heard = b""
-            while more := await asyncio.get_running_loop().sock_recv(client, 65536):
-                heard += more
+            with suppress(ConnectionResetError):  # what is dropped in mid-write may end so, too
+                while more := await asyncio.get_running_loop().sock_recv(client, 65536):
+                    heard += more
     assert heard.startswith(b"HTTP/1.1 200 OK")
     assert not heard.endswith(b"0\r\n\r\n")
