@@ -26,13 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Whatever uses the server is marked `letta`, so that `-m 'not letta'` is to be trusted.
 
     Where several processes run the tests (`-n 2 --dist loadgroup`), one of them has all that
-    use the server, of which there is one; of the others a file stays together.
+    use the server, of which there is one; of the others a file stays together, unless it says
+    with which others it belongs.
     """
     for item in items:
         if "letta_server" in getattr(item, "fixturenames", ()):
             item.add_marker("letta")
-        group = "letta" if item.get_closest_marker("letta") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("letta"):
+            item.add_marker(pytest.mark.xdist_group("letta"))
+        elif not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -106,25 +106,31 @@ def _install(new: Installation, say: Say) -> None:
     say(f"installing Letta 0.16.8 and PostgreSQL into {new.root} (once; about a minute)")
     start = time.monotonic()
     shutil.rmtree(new.root, ignore_errors=True)
-    uv = _install_uv(new.root / "uv")
+    uv = install_uv(new.root / "uv")
     python = sys.executable if sys.version_info < (3, 14) else _python()
-    _run(uv, "venv", "--quiet", "--python", python, new.root / "letta")
+    run(uv, "venv", "--quiet", "--python", python, new.root / "letta")
     say("installing Letta: 240 packages")
     pins = ("--constraints", CONSTRAINTS, "--build-constraints", CONSTRAINTS)
-    _run(uv, "pip", "install", "--quiet", "--python", new.python, *pins, *WANTED)
+    run(uv, "pip", "install", "--quiet", "--python", new.python, *pins, *WANTED)
     new.done.touch()
     say(f"installed Letta in {time.monotonic() - start:.0f} s")
 
 
-def _install_uv(venv: Path) -> Path:
+def install_uv(venv: Path) -> Path:
     """The package `uv` in an environment of its own: it installs in seconds, pip in a minute."""
-    _run(sys.executable, "-m", "venv", venv)
+    run(sys.executable, "-m", "venv", venv)
     pip = (venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-    _run(*pip, "install", "--quiet", "--constraint", CONSTRAINTS, "uv")
+    run(*pip, "install", "--quiet", "--constraint", CONSTRAINTS, "uv")
     return venv / "bin" / "uv"
 
 
-def _run(*command: str | Path) -> None:
+def run(*command: str | Path) -> None:
+    """
+    Run a command of an installation.
+
+    Raises:
+        CannotInstall: It failed.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
