@@ -27,7 +27,8 @@ LEAVING_SECONDS = 3.0
 @attrs.define(eq=False)
 class Readers:
     """
-    Counts those in this process, and looks for others in the store.
+    Counts those in this process, and looks for others in the store. While that does not answer,
+    for `grace` seconds, there may be some.
 
     When there has been none for `grace` seconds, `nobody` is called; never if that is None.
     It is told whether another request waits for the stream's end: then it is called at once.
@@ -44,6 +45,7 @@ class Readers:
     _awaited: float = attrs.field(init=False, default=-math.inf)
     _in_the_way: bool = attrs.field(init=False, default=False)
     _seen: float = attrs.field(init=False, default=-math.inf)
+    _unanswered: float = attrs.field(init=False, default=math.inf)
     _timer: Cancellable | None = attrs.field(init=False, default=None)
     _closed: bool = attrs.field(init=False, default=False)
 
@@ -116,6 +118,11 @@ class Readers:
 
     async def _is_read_elsewhere(self) -> bool:
         try:
-            return bool(await self.place.readers.there())
+            there = await self.place.readers.there()
         except StoreError:
-            return False
+            # Who reads there cannot do so now either, and comes back when it answers.
+            now = self.clock.now()
+            self._unanswered = min(self._unanswered, now)
+            return now < self._unanswered + (self.grace or 0.0)
+        self._unanswered = math.inf
+        return bool(there)

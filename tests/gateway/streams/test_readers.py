@@ -76,11 +76,19 @@ async def test_somebody_reads_it_elsewhere():
 
 
 async def test_a_store_that_does_not_answer():
-    """Others cannot be reading either."""
+    """Who reads it elsewhere comes back when it does; that is waited for, but not for ever."""
     watch = Watch()
     watch.store.broken = {"read_from"}
     watch.readers.open(watch.alone)
-    assert await watch.after(GRACE) == 1
+    assert await watch.after(GRACE) == 0
+    watch.store.broken = set()
+    await watch.place.readers.come("one", 10 * GRACE)
+    assert await watch.after(GRACE) == 0
+    watch.store.broken = {"read_from"}
+    for _ in range(4):
+        assert await watch.after(GRACE / 4) == 0
+    assert await watch.after(GRACE / 4) == 0  # it has been there until just now
+    assert [await watch.after(GRACE / 4) for _ in range(4)][-1] == 1
 
 
 @pytest.mark.parametrize("grace", [None, GRACE])
@@ -138,6 +146,20 @@ async def test_another_request_waits_and_somebody_reads_elsewhere():
     assert await watch.after(0) == 0
     await watch.place.readers.go("one", GRACE)
     assert await watch.after(1) == 1
+
+
+async def test_another_request_waits_and_the_store_does_not_answer():
+    """Somebody may be reading it elsewhere; it makes way as soon as the store says who is not."""
+    watch = Watch()
+    watch.readers.enter()
+    watch.readers.open(watch.alone)
+    watch.readers.leave()
+    watch.store.broken = {"read_from"}
+    watch.readers.make_way()
+    assert await watch.after(0) == 0
+    watch.store.broken = set()
+    assert await watch.after(1) == 1
+    assert watch.awaited == 1
 
 
 async def test_another_request_waits_before_the_first_has_come():

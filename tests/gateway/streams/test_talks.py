@@ -197,7 +197,10 @@ async def test_its_process_was_killed() -> None:
 
 
 async def test_a_store_that_does_not_answer() -> None:
-    """Then those of other processes are not told, and all else goes on."""
+    """
+    Then those of other processes are not told, and all else goes on. What runs here may be read
+    there, and makes way when the store answers.
+    """
     store = Watched()
     async with chat(waiting(), answer(), store=store) as both:
         gone = await left(both)
@@ -205,6 +208,8 @@ async def test_a_store_that_does_not_answer() -> None:
         store.broken = {"read_from", "append"}
         async with await both.begin(both.call("", chat="c")) as said:
             assert [event async for batch in said for event in batch] == [text("b"), Finish()]
+        assert await state_of(both, gone) == "running"
         store.broken = set()
+        both.made.clock.advance(1.0)
         await both.ended()
         assert await state_of(both, gone) == "cancelled"
