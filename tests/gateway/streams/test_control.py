@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import loguru
 import pytest
 
+from gateway.store.memory import MemoryStore
 from gateway.streams import control as module
 from gateway.streams.control import Control
 from tests.gateway.lane import until
@@ -66,7 +67,7 @@ async def test_it_hears_on_however_long_nothing_is_said(monkeypatch):
 
 
 async def test_a_store_that_was_away(monkeypatch):
-    """It hears all that is there then, maybe once more: that hurts nobody."""
+    """What it has heard already is not done again: who was to make way may be read by now."""
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(module, "HEAR_SECONDS", 0.001)
     store = Watched()
@@ -79,7 +80,25 @@ async def test_a_store_that_was_away(monkeypatch):
         store.broken = set()
         await control.tell(control.name, "stop", "b")
         await until(lambda: "b" in heard)
-    assert heard == ["a", "a", "b"]
+    assert heard == ["a", "b"]
+
+
+async def test_a_store_that_lost_everything(monkeypatch):
+    """It counts anew, and what is said then is heard."""
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "HEAR_SECONDS", 0.001)
+    store = Watched()
+    control = Control(store, loguru.logger)
+    async with hearing(control) as heard:
+        for name in "ab":
+            await control.tell(control.name, "stop", name)
+        await until(lambda: len(heard) == 2)
+        store.broken = {"read_from"}
+        await until(lambda: control._heard == 0)
+        store.inner, store.broken = MemoryStore(), set()
+        await control.tell(control.name, "stop", "c")
+        await until(lambda: len(heard) == 3)
+    assert heard == ["a", "b", "c"]
 
 
 async def test_orders():
