@@ -45,9 +45,20 @@ class Key:
         if stored is None:
             return None
         claim = Claim.load(stored)
-        if claim.digest != self.digest:
-            raise reused()
+        self._check(claim.digest)
         return claim.stream
+
+    def is_of(self, other: Key) -> bool:
+        """
+        Whether it is the same key as that of another request.
+
+        Raises:
+            Reject: It is, and the other request asks for something else.
+        """
+        if self.name != other.name:
+            return False
+        self._check(other.digest)
+        return True
 
     async def claim(self, stream_id: str, ttl: float) -> bool:
         """Let it stand for this stream; False if it stands for one already."""
@@ -60,6 +71,10 @@ class Key:
     async def free(self) -> None:
         """Let the next request with this key run."""
         await self.store.take(self.name)
+
+    def _check(self, digest: str) -> None:
+        if digest != self.digest:
+            raise reused()
 
     def _claim(self, stream_id: str) -> bytes:
         return Claim(self.digest, stream_id).dump()

@@ -96,6 +96,11 @@ class Journal:
         """Another request waits for its end: it stops as soon as nobody reads it."""
         self.readers.make_way()
 
+    def keep_anew(self) -> None:
+        """The store has lost what it is found by."""
+        self._aged = True
+        self._writer.refresh()
+
     async def give_up(self, at_once: bool = False) -> None:
         """
         Cancel the run at Letta; if it has not been asked yet, it will not be.

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import attrs
 
 from gateway.services import Spawn
+from gateway.streams.claims import Key
 from gateway.streams.journal import Journal
 from gateway.streams.kept import Ended
 from gateway.streams.opening import Asked, Opening
@@ -70,12 +71,22 @@ class Running:
     async def _enter(self, asked: Asked, used: ExitStack) -> Journal | str:
         with used:
             while True:
-                if asked.key is not None and (found := await asked.key.claimed()) is not None:
+                if asked.key is not None and (found := await self._claimed(asked.key)) is not None:
                     return found
                 if (journal := await self.opening.journal(asked)) is not None:
                     self._journals[journal.place.name] = journal
                     self.spawn(self._run(journal, asked.keep.ended, used.pop_all()))
                     return journal
+
+    async def _claimed(self, key: Key) -> str | None:
+        """The id of the stream that a key stands for, also if the store has lost all it had."""
+        if (found := await key.claimed()) is not None:
+            return found
+        for journal in self._journals.values():
+            if journal.key is not None and key.is_of(journal.key):
+                journal.keep_anew()
+                return journal.head.id
+        return None
 
     async def _run(self, journal: Journal, ended: Ended | None, used: ExitStack) -> None:
         with used:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
+import pytest
+
+from gateway.errors import Reject
 from gateway.events import Finish
+from gateway.store.memory import MemoryStore
 from gateway.streams.kept import INTERRUPTED, Keep
 from tests.gateway.lane import text
 from tests.gateway.streams.twins import ADA, first, twins
+from tests.plugins.watched import Watched
 
 
 async def test_they_are_found_by_their_names():
@@ -78,3 +84,26 @@ async def test_the_plugins_stay_open_for_them():
         both.streams._running.stop(both.name(stream))
         await both.ended()
         assert in_use == 0
+
+
+async def test_a_store_that_has_lost_everything():
+    """The key of a stream that runs here stands for it all the same, now and later."""
+    store, gate = Watched(), asyncio.Event()
+    async with twins(says=[[text("a")], gate, [Finish()]], store=store) as both:
+        async with await both.start(key="k") as stream:
+            assert await anext(aiter(stream)) == [text("a")]
+            store.inner = MemoryStore()
+            other = attrs.evolve(both.call("k"), body={"model": "Otto"})
+            with pytest.raises(Reject, match="another request"):
+                await both.begin(other)
+            async with await both.start(key="k") as again:
+                assert again.id == stream.id
+                gate.set()
+                assert [e for batch in [b async for b in again] for e in batch] == [
+                    text("a"),
+                    Finish(),
+                ]
+        await both.ended()
+        with pytest.raises(Reject, match="kept"):
+            await both.begin(both.call("k"))
+        assert both.asked == 1
