@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 # Writes of a stream are at least so far apart, in seconds: what comes meanwhile goes out together.
 GATHER_SECONDS = 0.02
 
-# How often, and with which pauses in seconds, the end of a stream is tried again.
-PAUSES = (0.2, 1.0, 3.0)
+# How often, and with which pauses in seconds, the end of a stream is tried again: long enough for
+# a store to be started anew, since without its end an answer is lost to all who come later.
+PAUSES = (0.2, 1.0, 3.0, 8.0, 8.0, 8.0)
 
 
 @attrs.define(eq=False)
@@ -68,7 +69,7 @@ class Writer:
         return not self._behind
 
     async def close(self) -> None:
-        """The stream is over: try for some seconds to write what is not written yet."""
+        """The stream is over: try for half a minute to write what is not written yet."""
         for pause in PAUSES:
             if await self.flush():
                 return

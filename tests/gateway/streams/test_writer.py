@@ -164,6 +164,11 @@ async def test_the_end_is_tried_for_a_while(monkeypatch):
     assert await written(store) == [b"1"]
 
 
+def test_the_end_waits_for_a_store_that_is_started_anew():
+    """Which takes a Redis some seconds, and a machine more."""
+    assert sum(module.PAUSES) > 25
+
+
 @pytest.mark.parametrize("limit", [10, 1000])
 async def test_what_is_dropped_while_it_is_written(limit):
     """Nothing is written twice, and nothing that still waits is taken for written."""
