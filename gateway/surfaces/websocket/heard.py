@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import attrs
 import orjson
 
-from gateway.call import Call
+from gateway.call import Call, Reply
 from gateway.errors import Reject
-from gateway.surfaces.chat_request import shallow
+from gateway.surfaces.chat_request import NOTHING, shallow
 from gateway.surfaces.native.request import (
     Manner,
     agent_in,
@@ -21,6 +21,14 @@ from gateway.surfaces.native.request import (
     title_in,
 )
 from gateway.surfaces.openai_messages import kind, refuse
+
+
+MESSAGE = frozenset(
+    {
+        *("type", "id", "session_id", "agentId", "agentName", "content", "stream"),
+        *("chat_title", "enable_thinking", "events"),
+    }
+)
 
 
 @attrs.frozen
@@ -119,7 +127,14 @@ def _message(fields: Mapping[str, Any]) -> Message:
         refuse("stream", f"'stream' must be true or false, not {kind(streamed)}.", "invalid_type")
     agent = agent_in(fields, "agentId", "agentName")
     call = call_of(fields, manner, agent=agent, said="content")
-    call = attrs.evolve(call, stream=streamed is not False, headers=_once(session, said_id))
+    sent = [name for name, value in fields.items() if value not in NOTHING]
+    ignored = [name for name in sent if name not in MESSAGE]
+    call = attrs.evolve(
+        call,
+        stream=streamed is not False,
+        headers=_once(session, said_id),
+        reply=Reply(ignored=tuple(ignored)),
+    )
     return Message(
         call,
         manner,

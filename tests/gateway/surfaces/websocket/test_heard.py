@@ -116,3 +116,10 @@ def test_anything(kind, frame):
     fields, said = hear(json.dumps(whole))
     assert isinstance(fields, dict)
     assert isinstance(said, Message | Resume | Interrupt | Token | Ping | Reject)
+
+
+def test_what_nobody_reads():
+    """A field with a slip in its name is named in the log line."""
+    said = heard(**{**MESSAGE, "sesion_id": "s2", "metadata": {}})
+    assert isinstance(said, Message)
+    assert said.call.reply.ignored == ("sesion_id",)
