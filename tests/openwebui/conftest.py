@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.letta_server.fixtures import _say
 from tests.letta_server.install import CannotInstall
 from tests.missing import missing
 from tests.openwebui.install import ensure
@@ -16,12 +15,10 @@ from tests.openwebui.stage import Stage, stage
 
 
 @pytest_asyncio.fixture(name="stage", scope="package", loop_scope="package")
-async def _stage(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def _stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Open WebUI over a demo."""
     try:
-        commands = ensure(lambda line: _say(pytestconfig, line))
+        commands = ensure(print)
     except CannotInstall as problem:
         missing(f"Open WebUI, because {problem}")
     async with stage(commands, tmp_path_factory.mktemp("open-webui")) as made:

@@ -1,8 +1,8 @@
-"""What every test here is: in the loop of the one stage, and in one process with the others."""
+"""What every test here is: in the loop of the one stage."""
 
 from __future__ import annotations
 
 import pytest
 
 
-ON_STAGE = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.xdist_group("openwebui")]
+ON_STAGE = pytest.mark.asyncio(loop_scope="package")

@@ -42,3 +42,8 @@ def acts(ask: Ask) -> Sequence[Step]:
 def does(*steps: dict[str, Any]) -> str:
     """A message that makes it do this: see gateway/testing/fakeletta/steps.py."""
     return f"!!{json.dumps({'steps': steps})}!!"
+
+
+def turn(said: str) -> list[tuple[str, str]]:
+    """What a conversation has of a message that is no script, and of its answer."""
+    return [("user", said), ("assistant", f"You said: {said}")]

@@ -23,9 +23,14 @@ from tests.openwebui.server import ADMIN, Connection, OpenWebUI, User, open_webu
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "openwebui"
 HEADERS: Mapping[str, str] = json.loads((DEPLOY / "headers.json").read_text(encoding="utf-8"))
+# Two of those that ENABLE_FORWARD_USER_INFO_HEADERS adds to any connection.
+USER_INFO = {"X-OpenWebUI-Chat-Id": "{{CHAT_ID}}", "X-OpenWebUI-User-Id": "{{USER_ID}}"}
 PIPELINE = YAML(typ="safe").load(DEPLOY / "gateway.yaml")["pipeline"]
 KEY = "a-key-for-open-webui"
 KEYS = [{"name": "open-webui", "key": KEY}]
+
+# What stands in Open WebUI's own requests, for titles and the like, and in no others.
+TASK = "<chat_history>"
 
 # An agent that does what `scripts` has for a message.
 ACTOR = "Actor"
@@ -34,6 +39,7 @@ SUGGESTIONS = ("Tell me a story.", "What can you do?")
 
 # Connections beside the recommended one, by what stands before their models' names.
 BARE = "bare"
+FORWARDED = "forwarded"
 RESPONSES = "responses"
 WRONG_KEY = "wrong-key"
 UNKNOWN = "unknown"
@@ -76,22 +82,34 @@ class Stage:
         return agent
 
     def told(self, text: str) -> list[list[tuple[str, str]]]:
-        """What the conversations at Letta hold in which this was said: roles and texts."""
-        return [_said(each) for each in self.conversations(text)]
+        """
+        What the conversations at Letta hold in which this was said: roles and texts.
 
-    def tasks(self) -> list[Conversation]:
-        """Those in which a title or the like was asked for."""
-        return self.conversations("<chat_history>")
+        Those in which a title or the like was asked for are left out; see `forgets`.
+        """
+        every = [_said(each) for each in self.conversations(text)]
+        return [said for said in every if TASK not in said[0][1]]
 
-    async def run(self, status: str) -> Run:
-        """The newest run, as soon as it has this status."""
-        run = list(self.letta.runs.values())[-1]
+    async def forgets(self, text: str) -> None:
+        """Wait until no conversation is left in which this was said."""
 
-        async def of_run() -> str:
+        async def left() -> list[Conversation]:
+            return self.conversations(text)
+
+        await until(left, lambda found: not found)
+
+    def running(self) -> Run:
+        """The run that goes on."""
+        [run] = [run for run in self.letta.runs.values() if run.status == "running"]
+        return run
+
+    async def over(self, run: Run) -> str:
+        """How it ended, as soon as it has."""
+
+        async def status() -> str:
             return run.status
 
-        await until(of_run, lambda found: found == status)
-        return run
+        return await until(status, lambda found: found != "running")
 
     def conversations(self, text: str) -> list[Conversation]:
         """Those conversations themselves, oldest first."""
@@ -113,7 +131,7 @@ def _said(conversation: Conversation) -> list[tuple[str, str]]:
 def _ends_with(request: Request, text: str) -> bool:
     messages = request.body.get("messages") if isinstance(request.body, dict) else None
     last = json.dumps(messages[-1], ensure_ascii=False) if messages else ""
-    return text in last and "<chat_history>" not in last
+    return text in last and TASK not in last
 
 
 @asynccontextmanager
@@ -157,6 +175,7 @@ def _connections(gateway: Listening, down: Listening) -> list[Connection]:
     return [
         Connection(url, KEY, headers=HEADERS),
         Connection(url, KEY, BARE),
+        Connection(url, KEY, FORWARDED, USER_INFO),
         Connection(url, KEY, RESPONSES, HEADERS, api="responses"),
         # Open WebUI asks these only when somebody chats.
         Connection(url, "another-key", WRONG_KEY, HEADERS, models=("Milo",)),

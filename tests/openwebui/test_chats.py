@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.openwebui.marks import ON_STAGE
 from tests.openwebui.page import REPLY, Page, until
-from tests.openwebui.scripts import STORY, TITLE
-from tests.openwebui.stage import ACTOR, Stage
+from tests.openwebui.scripts import STORY, TITLE, turn
+from tests.openwebui.stage import ACTOR, TASK, Stage
 
 
 pytestmark = ON_STAGE
@@ -22,9 +22,12 @@ async def test_regenerate_edit_continue_fork(stage: Stage, page: Page) -> None:
     await page.try_again()
     assert stage.told("first") == [[*one, *two], [*one, *two]]
 
+    assert await page.try_again("More Concise") == "You said: More Concise"
+    assert stage.told("first")[2:] == [[*one, *two, *turn("More Concise")]]
+
     assert await page.edit("third") == "You said: third"
     three = turn("third")
-    assert stage.told("first")[2:] == [[*one, *three]]
+    assert stage.told("first")[3:] == [[*one, *three]]
 
     assert await page.go_on() == "You said: thirddone"
     assert stage.told("third")[-1] == [*one, *three, ("assistant", "done")]
@@ -46,10 +49,10 @@ async def test_stop(stage: Stage, page: Page) -> None:
     await page.new_chat(ACTOR)
     await page.send(STORY)
     await page.shows("p", "once upon a time, once")
-    run = await stage.run("running")
+    run = stage.running()
 
     await page.stop()
-    assert await stage.run("cancelled") is run
+    assert await stage.over(run) == "cancelled"
     assert (await page.answered()).startswith("once upon a time, once")
     await page.shot("stopped")
     assert await page.say("go on") == "You said: go on"
@@ -94,7 +97,7 @@ async def test_titles_and_tags(stage: Stage, page: Page) -> None:
     await page.shot("title")
 
     assert stage.told("remember this") == [turn("remember this")]
-    assert stage.tasks() == []
+    await stage.forgets(TASK)
 
 
 async def test_two_users(stage: Stage, page: Page) -> None:
@@ -115,8 +118,3 @@ async def test_two_users(stage: Stage, page: Page) -> None:
     status, said = await stage.ui.tried(stage.bob, "POST", "/api/chat/completions", intruding)
     assert status == 404, said
     assert stage.told("hush") == [turn("hush"), turn("hush")]
-
-
-def turn(said: str) -> list[tuple[str, str]]:
-    """What a conversation has of it."""
-    return [("user", said), ("assistant", f"You said: {said}")]

@@ -6,7 +6,8 @@ import pytest
 
 from tests.openwebui.marks import ON_STAGE
 from tests.openwebui.page import TOOL, Page
-from tests.openwebui.stage import ACTOR, BARE, RESPONSES, Stage
+from tests.openwebui.scripts import turn
+from tests.openwebui.stage import ACTOR, BARE, FORWARDED, RESPONSES, TASK, Stage
 
 
 pytestmark = ON_STAGE
@@ -24,7 +25,22 @@ async def test_without_headers(stage: Stage, page: Page) -> None:
     texts = [message["content"] for message in asked]
     assert [message["role"] for message in asked] == ["user", "assistant", "user"]
     assert "What is the weather in Oslo?" in str(texts[0])
-    assert stage.told("Bergen") == []  # that conversation was for one request
+    await stage.forgets("Bergen")  # that conversation was for one request
+
+
+async def test_forwarded_user_info(stage: Stage, page: Page) -> None:
+    """What Open WebUI can send of its own names the chat; the history tells the branch."""
+    await page.new_chat(f"{FORWARDED}.{ACTOR}")
+    await page.say("uno")
+    await page.say("due")
+    first, second = turn("uno"), turn("due")
+    assert stage.told("uno") == [[*first, *second]]
+
+    await page.try_again()
+    assert stage.told("uno") == [[*first, *second], [*first, *second]]
+    assert await page.edit("tre") == "You said: tre"
+    assert stage.told("uno")[2:] == [[*first, *turn("tre")]]
+    await stage.forgets(TASK)
 
 
 async def test_responses(stage: Stage, page: Page) -> None:
@@ -40,7 +56,7 @@ async def test_responses(stage: Stage, page: Page) -> None:
         "What is the weather in Turin?",
         "And in Genoa?",
     ]
-    assert stage.tasks() == []
+    await stage.forgets(TASK)
 
 
 @pytest.mark.parametrize("prefix", [BARE, RESPONSES])

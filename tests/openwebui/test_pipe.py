@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.openwebui.marks import ON_STAGE
 from tests.openwebui.page import STATUS, Page
 from tests.openwebui.scripts import STORY, TOO_MUCH, WEATHER
-from tests.openwebui.stage import PIPE, Stage
+from tests.openwebui.stage import PIPE, TASK, Stage
 
 
 pytestmark = ON_STAGE
@@ -34,7 +34,7 @@ async def test_an_answer(stage: Stage, page: Page) -> None:
     [his] = [each.agent for each in stage.conversations("it is me, bob")]
     assert own in hers
     assert his not in hers
-    assert stage.tasks() == []
+    await stage.forgets(TASK)
 
 
 async def test_stop(stage: Stage, page: Page) -> None:
@@ -43,10 +43,10 @@ async def test_stop(stage: Stage, page: Page) -> None:
     await page.new_chat(PIPE)
     await page.send(STORY)
     await page.shows("p", "once upon a time, once")
-    run = await stage.run("running")
+    run = stage.running()
 
     await page.stop()
-    assert await stage.run("cancelled") is run
+    assert await stage.over(run) == "cancelled"
     await page.shows(STATUS, "Stopped")
     await page.shot("pipe-stopped")
     assert (await page.stored())["statusHistory"][-1]["done"] is True

@@ -16,7 +16,7 @@ from tests.real.behind import Behind
 from tests.real.scripts import does, does_all
 
 
-pytestmark = [*ON_STAGE, pytest.mark.letta]
+pytestmark = [ON_STAGE, pytest.mark.letta]
 
 PREFIX = "real"
 
