@@ -17,15 +17,15 @@ serve: $(VENV)/serve.stamp
 		exec $(BIN)/letta-gateway demo $(ARGS); \
 	fi
 
-# In two processes, one of which has the tests that need a real Letta server.
+# In two processes, each of which starts a real Letta server when it comes to a test of one.
 # `make test ARGS="-m 'not letta'"` leaves those out.
 test: $(VENV)/test.stamp packages
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The clients that people use, each as it is published: see docs/clients/README.md.
 # `make test-clients ARGS="-m 'not letta'"` runs them over the demo alone.
 test-clients: $(VENV)/test.stamp packages
-	$(BIN)/python -m pytest -n 2 --dist loadgroup \
+	$(BIN)/python -m pytest -n 2 \
 		tests/clients tests/docs/test_clients_pages.py tests/docs/test_clients_table.py $(ARGS)
 
 packages:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,6 @@ from tests.missing import missing
 
 
 __all__ = ["_letta_server", "_make_agent"]
-
-
-# Folders of tests that share a server.
-TOGETHER = (Path(__file__).with_name("openwebui"),)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,23 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    Whatever uses the server is marked `letta`, so that `-m 'not letta'` is to be trusted.
-
-    Where several processes run the tests (`-n 2 --dist loadgroup`), one of them has all that
-    use the server, of which there is one; of the others a file stays together, or a folder whose
-    tests share what is slow to start.
-    """
+    """Whatever uses the server is marked `letta`, so that `-m 'not letta'` is to be trusted."""
     for item in items:
         if "letta_server" in getattr(item, "fixturenames", ()):
             item.add_marker("letta")
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("letta"):
-        return "letta"
-    return next((str(each) for each in TOGETHER if each in item.path.parents), str(item.path))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
