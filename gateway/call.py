@@ -21,6 +21,7 @@ Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
 # Older types run in one context whatever conversation is named.
 OWN_CONVERSATIONS = frozenset({"letta_v1_agent", "sleeptime_agent"})
+USER_TAG = "letta-gateway:user="  # with a user's id: the agent is that user's own
 
 # What these types say is the argument of a tool: their token streams carry it JSON-escaped.
 SPEAK_BY_TOOL = frozenset(
@@ -42,11 +43,10 @@ class Agent:
     """
     A Letta agent, as far as a request needs to know it. `created` is in Unix seconds.
 
-    Without `parallel_tools` Letta keeps only the first of several calls in a step, although
-    its token stream shows them all. An older type that `forgets` begins anew with each
-    request (`message_buffer_autoclear`); others have their conversations. `carries` are the
-    names of those `Settings` that a conversation can take to its model: see `Settings.asked`.
-    `context_window` is in tokens; 0 is not known.
+    Without `parallel_tools` Letta keeps the first of several calls in a step, although it streams
+    all. An older type that `forgets` begins anew with each request (`message_buffer_autoclear`);
+    others have their conversations. `carries`: the names of those `Settings` that a conversation
+    can take to its model: see `Settings.asked`. `context_window` is in tokens, 0 if unknown.
     """
 
     id: str
@@ -66,6 +66,11 @@ class Agent:
     def older(self) -> bool:
         """True for types with one context for all conversations (memgpt, react, ...)."""
         return self.type not in OWN_CONVERSATIONS
+
+    @property
+    def own(self) -> bool:
+        """True for a user's own agent, of which nobody else is told."""
+        return any(tag.startswith(USER_TAG) for tag in self.tags)
 
 
 @attrs.frozen

@@ -84,7 +84,7 @@ class Catalogue:
             unique = by_name and len(named[agent.name]) == 1 and agent.name not in taken
             models[config.prefix + (agent.name if unique else agent.id)] = agent
         shared = {
-            config.prefix + name: [config.prefix + agent.id for agent in same]
+            config.prefix + name: [config.prefix + agent.id for agent in same if not agent.own]
             for name, same in named.items()
             if by_name and len(same) > 1
         }
@@ -104,8 +104,7 @@ class Catalogue:
 
     def refuse(self, model: str) -> NoReturn:
         """Say why there is no such model, and what there is instead."""
-        if model in self.shared:
-            ids = ", ".join(self.shared[model])
+        if ids := ", ".join(self.shared.get(model, ())):
             text = f"Several agents are named '{model}'. Use one of the ids: {ids}."
         elif near := self._near(model):
             text = f"The model '{model}' does not exist. Did you mean: {', '.join(near)}?"
@@ -116,8 +115,9 @@ class Catalogue:
     def _near(self, model: str) -> Sequence[str]:
         """Those that differ in upper and lower case or the prefix alone; else names like it."""
         folded: dict[str, list[str]] = {}
-        for name in self.models:
-            folded.setdefault(self._bare(name), []).append(name)
+        for name, agent in self.models.items():
+            if not agent.own:
+                folded.setdefault(self._bare(name), []).append(name)
         wanted = self._bare(model)
         close = [wanted] if wanted in folded else get_close_matches(wanted, folded, n=3)
         return [name for each in close for name in folded[each]]

@@ -11,8 +11,7 @@ from aiohttp import web
 from gateway.call import Agent, Model
 from gateway.errors import GatewayError, Reject
 from gateway.mappings import merged
-from gateway.names import meant
-from gateway.surfaces.native.own_agents import is_own
+from gateway.names import near
 from gateway.surfaces.openai_errors import response
 from gateway.web.request import asking_of
 
@@ -29,7 +28,7 @@ async def list_models(request: web.Request) -> web.Response:
     """All models that the caller may use; users' own agents are not for everybody to see."""
     asking = asking_of(request)
     models = await asking.answers.models(asking.context)
-    listed = [entry(model) for model in models if not is_own(model.agent)]
+    listed = [entry(model) for model in models if not model.agent.own]
     return response(200, {"object": "list", "data": listed})
 
 
@@ -43,8 +42,9 @@ async def get_model(request: web.Request) -> web.Response:
             shown = entry(model)
             tools = await _tools(request, model.agent)
             return response(200, merged(shown, {"letta": {"tools": tools}}))
-    hint = meant(wanted, [model.id for model in models])
-    text = f"The model '{wanted}' does not exist; {hint}"
+    nearest = near(wanted, [model.id for model in models if not model.agent.own])
+    hint = f"Did you mean: {nearest}?" if nearest else "GET /v1/models lists all there are."
+    text = f"The model '{wanted}' does not exist. {hint}"
     raise Reject(404, "model_not_found", text, param="model")
 
 

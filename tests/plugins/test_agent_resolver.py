@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.call import Agent, Call
+from gateway.call import USER_TAG, Agent, Call
 from gateway.services import Context
+from gateway.testing.fakeletta import FakeLetta
 from plugins.agent_resolver import Catalogue, Config
 from tests.plugins.agents import find, housed, listings, models, refused
+from tests.plugins.house import built
 
 
 LISTING = r"^/v1/agents/$"
@@ -42,6 +44,16 @@ async def test_unknown_name() -> None:
     """A name like no other is refused, and the only agent is no fallback."""
     async with housed("Milo") as (_, house):
         assert "GET /v1/models" in await refused(house, "gpt-5-turbo")
+
+
+async def test_users_own_agents_are_offered_to_nobody() -> None:
+    """Neither their names, which may have a user's in them, nor their ids are told."""
+    async with FakeLetta(pace=0) as letta:
+        for name in ("Tutor for Ada", "Tutor for Bo", "Tutor for Bo"):
+            letta.add_agent(name, tags=(f"{USER_TAG}7",))
+        async with built(letta) as house:
+            for name in ("Tutor for Eda", "Tutor for Bo"):
+                assert (await refused(house, name)).endswith("GET /v1/models lists all there are.")
 
 
 async def test_shared_name_needs_the_id() -> None:

@@ -54,7 +54,7 @@ async def _agent(named: str, asking: Asking) -> str:
             return model.agent.id
     if named.startswith("agent-"):
         return named
-    hint = meant(named, [model.id for model in models])
+    hint = meant(named, [model.id for model in models if not model.agent.own])
     text = f"There is no agent '{named}'; {hint}"
     raise Reject(404, "model_not_found", text, param="agent", retry=False)
 

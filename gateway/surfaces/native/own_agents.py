@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from gateway.call import Agent
+from gateway.call import USER_TAG, Agent
 from gateway.config.templates import USER_NAME, TemplateSettings
 from gateway.errors import Reject
 from gateway.letta.agents import AgentsAPI, Block, NewAgent
 from gateway.services import Store
 
 
-USER_TAG = "letta-gateway:user="
 TYPE_TAG = "letta-gateway:type="
 
 # For so long an agent that was found is not looked for again.
@@ -35,11 +34,6 @@ GONE = frozenset({"model_not_found", "conversation_not_found"})
 
 _NOT_IN_NAMES = re.compile(r"[^\w '-]+")
 _LONGEST_NAME = 60
-
-
-def is_own(agent: Agent) -> bool:
-    """Whether it is some user's own."""
-    return any(tag.startswith(USER_TAG) for tag in agent.tags)
 
 
 def type_of(agent: Agent) -> str:

@@ -10,7 +10,7 @@ import pytest
 from openai import NotFoundError
 from yarl import URL
 
-from gateway.call import Agent, Model
+from gateway.call import USER_TAG, Agent, Model
 from gateway.surfaces.models import entry
 from gateway.testing.fakeletta import FakeLetta, Fault, ServerTool
 from tests.gateway.played_letta import Refusal, said
@@ -68,6 +68,21 @@ async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
                 await client.models.retrieve("milo")
     assert error["code"] == "model_not_found"
     assert error["param"] == "model"
+
+
+async def test_a_model_that_is_not_there_but_one_like_it(tmp_path: Path) -> None:
+    """The nearest is named, but never a user's own agent, which is not listed either."""
+    async with FakeLetta(pace=0) as letta:
+        letta.add_agent("Milo")
+        letta.add_agent("Tutor for Ada", tags=(f"{USER_TAG}7",))
+        async with over(letta.url, tmp_path) as gateway:
+            for name, hint in (
+                ("Mila", "Did you mean: Milo?"),
+                ("Tutor for Eda", "GET /v1/models lists all there are."),
+            ):
+                async with gateway.get(f"/v1/models/{name}") as answer:
+                    message = (await answer.json())["error"]["message"]
+                assert message == f"The model '{name}' does not exist. {hint}"
 
 
 async def test_letta_is_down(tmp_path: Path) -> None:

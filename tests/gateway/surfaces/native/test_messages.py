@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.call import USER_TAG
 from gateway.testing.fakeletta import FakeLetta, ServerTool
 from tests.gateway.surfaces.native.native import native
 
@@ -76,6 +77,16 @@ async def test_an_older_agents_messages(tmp_path):
     said = [content for kind, content in types(told) if kind == "user"]
     assert said == ["one"]
     assert types(told)[-1] == ("assistant", "You said: one")
+
+
+async def test_users_own_agents_are_not_named(tmp_path):
+    """Who asks for an agent that is not there is told of those that all may know."""
+    letta = FakeLetta(pace=0)
+    letta.add_agent("Milo")
+    letta.add_agent("Tutor for Ada", tags=(f"{USER_TAG}7",))
+    async with native(tmp_path, letta) as api:
+        told = await listed(api, 404, agent="Nobody", chat_id="c1")
+    assert told["error"]["message"] == "There is no agent 'Nobody'; there is Milo"
 
 
 async def test_not_there(tmp_path):

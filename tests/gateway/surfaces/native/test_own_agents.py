@@ -13,7 +13,7 @@ from gateway.letta.client import connect
 from gateway.services import Store
 from gateway.store.memory import MemoryStore
 from gateway.surfaces.native import own_agents
-from gateway.surfaces.native.own_agents import OwnAgents, Wanted, is_own, template_of, type_of
+from gateway.surfaces.native.own_agents import OwnAgents, Wanted, template_of, type_of
 from gateway.testing.fakeletta import FakeLetta, Fault
 from tests.gateway.store.stores import WITH_REDIS, opened
 from tests.gateway.surfaces.native.native import until
@@ -49,7 +49,7 @@ async def test_made_once():
         for house in (one, other, other):
             assert await house.get(wanted()) == (agent, False)
         assert list(letta.agents) == [agent.id]
-        assert (is_own(agent), type_of(agent)) == (True, "tutor")
+        assert (agent.own, type_of(agent)) == (True, "tutor")
 
 
 @pytest.mark.parametrize("use", WITH_REDIS)
