@@ -298,13 +298,13 @@ What becomes of each field of OpenAI's API in a request.
 
 - *honoured*: it does what it says.
 - *ignored*: the request is answered without it. The answer's header `x-letta-gateway-ignored` names
-  it, and so does `ignored` in the gateway's log line. A stream whose first 10 seconds were silent
-  cannot have the header.
+  it, or the part of it (`text.verbosity`), and so does `ignored` in the gateway's log line. A
+  stream whose first 10 seconds were silent cannot have the header.
 - *refused*: the answer is 400, and its `param` names the field.
 
-Where there are several of these, it depends on the value. null asks for nothing, whatever the
-field. Fields that are not listed here are ignored. All this is so with the built-in pipeline. Which
-agents' models can be reached at all, [`carries`](#what-an-agent-can-do) tells.
+Where there are several of these, it depends on the value. null is as if the field were not
+there. Fields that are not listed here are ignored. All this is so with the built-in pipeline. What
+reaches an agent's model, [`carries`](#what-an-agent-can-do) tells.
 """
 
 
