@@ -35,10 +35,11 @@ def offer_of(body: Mapping[str, Any]) -> Offer:
             names a tool that is not there.
     """
     sent = [body.get(name) for name in ("functions", "function_call")]
-    older = body.get("tools") is None and any(value is not None for value in sent)
+    older = body.get("tools") in (None, []) and any(value is not None for value in sent)
     field = "functions" if older else "tools"
     tools = _tools(body.get(field), field)
-    chosen = "function_call" if older else "tool_choice"
+    forms = ("function_call", "tool_choice") if older else ("tool_choice", "function_call")
+    chosen = next((name for name in forms if body.get(name) is not None), forms[0])
     choice = _choice(body.get(chosen), chosen)
     if choice.mode == "required" and not tools:
         refuse(chosen, f"'{chosen}' asks for a call, and there are no tools.")

@@ -49,6 +49,17 @@ def test_functions() -> None:
     assert refused({"functions": [{"name": ""}]}).param == "functions.[0].name"
 
 
+def test_both_forms() -> None:
+    """Nothing is lost where a field of the other form is all there is."""
+    older = [{"name": "weather"}]
+    assert offer_of({"tools": [], "functions": older}) == offer_of({"functions": older})
+    none = ToolChoice("none")
+    assert offer_of({"functions": older, "tool_choice": "none"}).choice == none
+    assert offer_of({"tools": [tool("time")], "function_call": "none"}).choice == none
+    named = {"tool_choice": "auto", "function_call": "none"}
+    assert offer_of({"tools": [tool("time")], **named}).choice == ToolChoice()
+
+
 @pytest.mark.parametrize("name", ["a", "A-b_9", "x" * 64, "-", "_"])
 def test_good_names(name: str) -> None:
     """As OpenAI has them."""
