@@ -75,6 +75,7 @@ def parse(body: object, headers: Mapping[str, str]) -> ChatRequest:
     if len(model) > LONGEST_MODEL:
         refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _single(body)
+    _flag(body, "enable_thinking")
     include_usage = _include_usage(body)
     offer = offer_of(body)
     call = Call(

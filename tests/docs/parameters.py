@@ -63,7 +63,13 @@ CHAT: Sequence[Field] = (
     Field("messages", "what is said", True, refused="Hello", code="invalid_value"),
     Field("audio", "agents write", ignored={"voice": "alloy", "format": "mp3"}),
     Field("conversation", "names the chat; not OpenAI's", True, refused=7, code="invalid_type"),
-    Field("enable_thinking", "false is passed on to Letta; not OpenAI's", True),
+    Field(
+        "enable_thinking",
+        "false is passed on to Letta; not OpenAI's",
+        True,
+        refused="false",
+        code="invalid_type",
+    ),
     Field("frequency_penalty", f"{AGENTS_OWN}; 0 asks for nothing", ignored=1.5),
     Field(
         "function_call",
@@ -181,7 +187,13 @@ RESPONSES: Sequence[Field] = (
         refused=["c"],
         code="invalid_type",
     ),
-    Field("enable_thinking", "false is passed on to Letta; not OpenAI's", True),
+    Field(
+        "enable_thinking",
+        "false is passed on to Letta; not OpenAI's",
+        True,
+        refused="false",
+        code="invalid_type",
+    ),
     Field("image", "agents write", ignored={"quality": "low"}),
     Field(
         "include",
@@ -303,8 +315,10 @@ What becomes of each field of OpenAI's API in a request.
 - *refused*: the answer is 400, and its `param` names the field.
 
 Where there are several of these, it depends on the value. null is as if the field were not
-there. Fields that are not listed here are ignored. All this is so with the built-in pipeline. What
-reaches an agent's model, [`carries`](#what-an-agent-can-do) tells.
+there. Fields that are not listed here are ignored; in a Responses request `max_tokens`, `stop` and
+`response_format` are read all the same. The header has 20 names at most, and none that is not of
+ASCII letters, digits and `_ . -`. All this is so with the built-in pipeline. What reaches an agent's
+model, [`carries`](#what-an-agent-can-do) tells.
 """
 
 

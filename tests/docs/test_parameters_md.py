@@ -389,6 +389,28 @@ async def test_honoured(world_at: Callable[[str], World], path: str, field: Fiel
     await EFFECTS[path, field.name](world_at(path))
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [({"stop": "two"}, "one "), ({"max_tokens": 1}, "one "), ({"max_tokens": 0}, None)],
+)
+async def test_names_of_chat_completions(
+    world_at: Callable[[str], World], fields: Json, text: str | None
+) -> None:
+    """A Responses request may have them; what is wrong with them is said."""
+    answered = await world_at(RESPONDS).ask(does({"text": "one two three"}), **fields)
+    assert (answered.status, answered.ignored) == (200 if text else 400, [])
+    if text:
+        (item,) = answered.json["output"]
+        assert item["content"][0]["text"] == text
+
+
+async def test_names_that_no_header_has(world_at: Callable[[str], World]) -> None:
+    """They are left out, and so are those that are too many."""
+    assert (await world_at(CHATS).ask(**{"é": 1, "a b": 1, "ok": 1})).ignored == ["ok"]
+    many = {f"field-{i}": 1 for i in range(30)}
+    assert len((await world_at(CHATS).ask(**many)).ignored) == 20
+
+
 def test_nothing_is_left_out() -> None:
     """Every field is honoured, ignored or refused."""
     assert [field.name for field in (*CHAT, *RESPONSES) if not field.outcome] == []

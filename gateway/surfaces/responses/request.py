@@ -111,7 +111,8 @@ class Wanted:
         names += [f"tools.{kind}" for kind in sorted(self.tools.left_out)]
         names += [f"input.{kind}" for kind in sorted(unknown_in(self.input))]
         text = self.body.get("text") or {}
-        return (*names, *(f"text.{name}" for name in text if name != "format"))
+        within = [name for name, value in text.items() if name != "format" and value is not None]
+        return (*names, *(f"text.{name}" for name in within))
 
 
 def parse(body: object) -> Wanted:
@@ -131,6 +132,7 @@ def parse(body: object) -> Wanted:
         refuse("model", f"'model' is longer than {LONGEST_MODEL} characters.")
     _objects(body)
     _no_template(body)
+    flag(body, "enable_thinking")
     wanted = Wanted(
         body=body,
         model=model,

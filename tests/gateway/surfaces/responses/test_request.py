@@ -101,6 +101,7 @@ def test_what_asks_for_nothing_is_not_named() -> None:
     assert ignored(truncation="auto") == ("truncation",)
     assert ignored(stream_options={"include_obfuscation": False}) == ()
     assert ignored(reasoning={"summary": "auto", "effort": None}) == ()
+    assert ignored(text={"verbosity": None}) == ()
     assert ignored(reasoning={"summary": "auto", "effort": "low"}) == ("reasoning",)
 
 
@@ -126,6 +127,7 @@ def test_a_conversation(named: Any, name: str) -> None:
         ({"background": True, "store": False}, "background"),
         ({"previous_response_id": 5}, "previous_response_id"),
         ({"previous_response_id": "r", "conversation": "c"}, "previous_response_id"),
+        ({"enable_thinking": "false"}, "enable_thinking"),
         ({"conversation": []}, "conversation"),
         ({"conversation": True}, "conversation"),
         ({"conversation": ""}, "conversation"),
