@@ -17,7 +17,8 @@ TOOL_CHOICE = "Available Tools: ["
 
 def is_task(call: Call, header: str) -> bool:
     """Whether this is such a request. `header` names the one that says so outright."""
-    if call.headers.get(header.lower()):
+    named = call.headers.get(header.lower())
+    if named and "{{" not in named:  # a template that nobody has filled in names no task
         return True
     if call.stream or call.tools:
         return False

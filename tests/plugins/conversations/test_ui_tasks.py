@@ -76,6 +76,7 @@ def test_known_by_the_header(task: str) -> None:
     [
         call(user("Hello")),
         call(user("Hello"), headers={HEADER.lower(): ""}),
+        call(user("Hello"), headers={HEADER.lower(): "{{TASK}}"}),
         call(user(DOCUMENT), stream=True),
         call(user(DOCUMENT)),
         call(user(TITLE), stream=True),
