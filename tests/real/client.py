@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -137,6 +138,18 @@ async def client_process(*command: str) -> AsyncIterator[asyncio.subprocess.Proc
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def interrupted(process: asyncio.subprocess.Process) -> None:
+    """End it as Ctrl+C does; one that does not mind is killed, and the test fails."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        async with asyncio.timeout(PATIENCE / 4):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        raise
 
 
 async def said_by(process: asyncio.subprocess.Process, words: bytes) -> None:

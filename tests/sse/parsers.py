@@ -16,9 +16,10 @@ from aiohttp import web
 from aiohttp_sse_client.client import EventSource
 from httpx_sse import connect_sse
 
-from tests.clients.node_packages import node_modules
+from tests.clients.node_packages import node, node_modules
 from tests.letta_server.install import CannotInstall
 from tests.missing import missing
+from tests.real.client import client_process
 from tests.sse.streams import Read, Stream
 
 
@@ -58,13 +59,10 @@ async def eventsource_parser(place: Path, stream: Stream) -> list[Read]:
     for name in ("parse.mjs", "read.js", "package.json"):
         (place / name).write_bytes((HERE / name).read_bytes())
     (place / "node_modules").symlink_to(packages())
-    command = ("node", "parse.mjs", "bytes", "cuts")
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=place, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
+    files = (str(place / name) for name in ("parse.mjs", "bytes", "cuts"))
+    async with client_process(node(), *files) as process, asyncio.timeout(60):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
     return read_of(json.loads(out))
 
 

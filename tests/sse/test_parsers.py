@@ -40,6 +40,8 @@ def test_httpx_sse(surface: str) -> None:
     check(httpx_sse([of.data]), of)
 
 
+@pytest.mark.needs_command("node", package="nodejs")
+@pytest.mark.needs_command("npm", package="npm")
 @each_surface
 async def test_eventsource_parser(surface: str, tmp_path: Path) -> None:
     """eventsource-parser reads the same, cut at every awkward place."""
@@ -55,6 +57,7 @@ async def test_aiohttp_sse_client() -> None:
             check(await aiohttp_sse_client(f"{server.url}/streams/{of.name}"), of)
 
 
+@pytest.mark.needs_command("npm", package="npm")
 async def test_a_browser() -> None:
     """A page that fetches reads the same, and so does the browser's own EventSource."""
     streams = [stream(surface) for surface in SURFACES]

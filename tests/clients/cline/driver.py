@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ import attrs
 
 from tests.clients.driver import Asked, Driver, Json, Told
 from tests.clients.node_packages import CLINE, installed
-from tests.real.client import said_by
+from tests.real.client import interrupted, said_by
 
 
 PATIENCE = 90.0
@@ -78,9 +77,7 @@ class Cline(Driver):
         try:
             yield process
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGINT)
-            await process.communicate()
+            await interrupted(process)
 
 
 def _told(told: list[Any]) -> Told:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import attrs
 
 from tests.clients.node_packages import CODEX, installed
+from tests.real.client import interrupted
 
 
 CONFIG = """
@@ -81,9 +81,7 @@ class Codex:
         try:
             yield process
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGINT)
-            await process.communicate()
+            await interrupted(process)
 
 
 def told_in(out: bytes) -> list[Any]:
