@@ -317,8 +317,8 @@ What becomes of each field of OpenAI's API in a request.
 Where there are several of these, it depends on the value. null is as if the field were not
 there. Fields that are not listed here are ignored; in a Responses request `max_tokens`, `stop` and
 `response_format` are read all the same. The header has 20 names at most, and none that is not of
-ASCII letters, digits and `_ . -`. All this is so with the built-in pipeline. What reaches an agent's
-model, [`carries`](#what-an-agent-can-do) tells.
+ASCII letters, digits and `_ . -`. All this is so with the built-in pipeline. What reaches an
+agent's model, [`carries`](#what-an-agent-can-do) tells.
 """
 
 
