@@ -24,8 +24,8 @@ class Behind:
     letta: Letta
 
     def runs(self, agent_id: str) -> list[Any]:
-        """The agent's runs, newest first."""
-        return list(self.letta.runs.list(agent_id=agent_id, order="desc"))
+        """The agent's last runs, newest first. Letta gives the same page again for the next."""
+        return self.letta.runs.list(agent_id=agent_id, order="desc", limit=100).items
 
     def conversations(self, agent_id: str) -> list[str]:
         """The ids of the agent's conversations, oldest first; its default one is not among them."""

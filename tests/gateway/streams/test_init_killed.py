@@ -88,21 +88,25 @@ async def test_what_was_said_when_it_was_killed(tmp_path: Path) -> None:
 @needs_redis
 async def test_two_processes_on_one_store(tmp_path: Path) -> None:
     """A stream of one is read and stopped by the other, and its end known if it is killed."""
+    letta = FakeLetta(pace=0.1)
+    letta.add_agent("Milo")
     async with (
-        FakeLetta(pace=0.1) as letta,
+        letta,
         redis_url(tmp_path) as redis,
         aiohttp.ClientSession() as session,
         shared(letta.url, redis, tmp_path / "a") as one,
         shared(letta.url, redis, tmp_path / "b") as two,
     ):
-        letta.add_agent("Milo")
         body = {"model": "Milo", "input": "@@slow:400@@", "stream": True}
 
         async def begun(got: aiohttp.ClientResponse) -> str:
             """The path of a response that has said something."""
+            assert got.status == 200, await got.text()
             frames = list[dict[str, Any]]()
             while text_of(frames).count(" ") < 2:
-                frames += read(await got.content.readline())
+                line = await got.content.readline()
+                assert line, frames
+                frames += read(line)
             return f"/v1/responses/{frames[0]['response']['id']}"
 
         async with session.post(f"{one.url}/v1/responses", json=body) as got:
