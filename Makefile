@@ -17,15 +17,15 @@ serve: $(VENV)/serve.stamp
 		exec $(BIN)/letta-gateway demo $(ARGS); \
 	fi
 
-# In two processes, each of which starts a real Letta server when it comes to a test of one.
+# In three processes, which mostly wait; each of them starts a real Letta server when it comes to a test of one.
 # `make test ARGS="-m 'not letta'"` leaves those out.
 test: $(VENV)/test.stamp packages
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 # The clients that people use, each as it is published: see docs/clients/README.md.
 # `make test-clients ARGS="-m 'not letta'"` runs them over the demo alone.
 test-clients: $(VENV)/test.stamp packages
-	$(BIN)/python -m pytest -n 2 \
+	$(BIN)/python -m pytest -n 3 \
 		tests/clients tests/docs/test_clients_pages.py tests/docs/test_clients_table.py $(ARGS)
 
 packages:

@@ -12,6 +12,7 @@ import pytest
 from gateway.events import Finish
 from gateway.streams import INTERRUPTED, Keep
 from gateway.streams.identity import talk_of
+from gateway.streams.readers import LEAVING_SECONDS
 from gateway.streams.roll import Roll
 from tests.gateway.lane import ScriptedRun, text, until
 from tests.gateway.streams.twins import ADA, Twins, first, twins
@@ -210,6 +211,6 @@ async def test_a_store_that_does_not_answer() -> None:
             assert [event async for batch in said for event in batch] == [text("b"), Finish()]
         assert await state_of(both, gone) == "running"
         store.broken = set()
-        both.made.clock.advance(1.0)
+        both.made.clock.advance(LEAVING_SECONDS)  # whoever has just looked at it may come back
         await both.ended()
         assert await state_of(both, gone) == "cancelled"
