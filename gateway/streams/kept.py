@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from gateway.call import Reply
-from gateway.errors import Reject, StoreError
+from gateway.errors import GatewayError, Reject, StoreError
 from gateway.events import Error, Event, Finish
 
 
@@ -112,6 +112,11 @@ def as_rejects() -> Iterator[None]:
         yield
     except StoreError as exc:
         raise Reject(exc.status, exc.code, exc.public, type=exc.type) from exc
+
+
+def error_of(exc: GatewayError) -> Error:
+    """The ending that says what was refused, or went wrong."""
+    return Error(exc.status, exc.type, exc.code, exc.public)
 
 
 def interrupted() -> Error:

@@ -11,8 +11,8 @@ import attrs
 
 from gateway.call import Agent, Call, Conversation
 from gateway.errors import Reject
-from gateway.events import Error, Event
-from gateway.streams.kept import Head, Snapshot, gone, lost, not_so_far, state_of
+from gateway.events import Event
+from gateway.streams.kept import Head, Snapshot, error_of, gone, lost, not_so_far, state_of
 from gateway.streams.pages import Page, joined
 from gateway.streams.reader import Lost, Reader
 
@@ -149,7 +149,7 @@ class Stream:
                 if not await self._hold(left) and not left:
                     break
         except Reject as exc:
-            pages = [*pages, Page(pages[-1].last + 1 if pages else 1, [_error(exc)])]
+            pages = [*pages, Page(pages[-1].last + 1 if pages else 1, [error_of(exc)])]
         first, events = joined(pages)
         ending = pages[-1].ending if pages else None
         return Snapshot(self.head, state_of(ending), tuple(events), first)
@@ -183,7 +183,7 @@ class Stream:
         except Reject as exc:  # nothing follows
             self._ended = True
             self.number += 1
-            return [_error(exc)]
+            return [error_of(exc)]
 
     async def _hold(self, wait: float) -> bool:
         """Read on; whether something has come."""
@@ -216,7 +216,3 @@ async def left_on_failure(stream: Stream) -> AsyncIterator[None]:
     except BaseException:
         await stream.__aexit__()
         raise
-
-
-def _error(exc: Reject) -> Error:
-    return Error(exc.status, exc.type, exc.code, exc.public)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import cache
@@ -11,15 +10,15 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.events import ENDINGS, Error, Event
-from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
+from gateway.streams.kept import error_of
 from gateway.surfaces import openai_errors
 from gateway.surfaces.answer_headers import headers_of, noted
 from gateway.surfaces.chat_chunks import Chunks, Completion
 from gateway.surfaces.chat_request import ChatRequest, parse
 from gateway.surfaces.coming import Coming
+from gateway.surfaces.to_the_end import to_the_end
 from gateway.web.request import STREAMS, Asking, asking_of, json_body
-from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
 
 
@@ -85,7 +84,7 @@ async def _when_begun(coming: Coming, asking: Asking) -> AsyncGenerator[Sequence
     try:
         answer = noted(await coming.answer(), asking)
     except GatewayError as exc:
-        yield (Error(exc.status, exc.type, exc.code, exc.public),)
+        yield (error_of(exc),)
         return
     async for batch in answer:
         yield batch
@@ -100,21 +99,11 @@ async def _rest(
 ) -> web.StreamResponse:
     """The first batch, all that is still to come, and the end."""
     asking = asking_of(request)
-    try:
-        await _send(first, chunks, response, asking)
-        async for batch in batches:
-            await _send(batch, chunks, response, asking)
-    except (ConnectionError, TimeoutError):
-        raise
-    except asyncio.CancelledError:
-        if not request.app[RUNNING].called_off():
-            raise
-        await _send((stopped(),), chunks, response, asking)
-    except GatewayError as exc:
-        await _send((Error(exc.status, exc.type, exc.code, exc.public),), chunks, response, asking)
-    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
-        asking.logger.opt(exception=exc).error("the stream failed")
-        await _send((BROKEN,), chunks, response, asking)
+
+    async def put(batch: Sequence[Event]) -> None:
+        await _send(batch, chunks, response, asking)
+
+    await to_the_end(request, batches, put, lambda error: put((error,)), first=first)
     return response
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 import attrs
 from aiohttp import web
 
-from gateway.errors import GatewayError
 from gateway.events import Error, Event
 from gateway.json_text import dumps
-from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.surfaces.answer_headers import headers_of
 from gateway.surfaces.native.request import Manner
 from gateway.surfaces.native.shown import Showing, Shown
+from gateway.surfaces.to_the_end import to_the_end
 from gateway.web.request import Asking, asking_of
-from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
 
 
@@ -104,21 +101,14 @@ async def _rest(
     batches: AsyncGenerator[Sequence[Event], None],
 ) -> None:
     asking = asking_of(request)
-    try:
-        async for batch in batches:
-            await _put(batch, frames, response, asking)
-    except (ConnectionError, TimeoutError):
-        raise
-    except asyncio.CancelledError:
-        if not request.app[RUNNING].called_off():
-            raise
-        await _last(stopped(), frames, response, asking)
-    except GatewayError as exc:
-        error = Error(exc.status, exc.type, exc.code, exc.public)
+
+    async def put(batch: Sequence[Event]) -> None:
+        await _put(batch, frames, response, asking)
+
+    async def last(error: Error) -> None:
         await _last(error, frames, response, asking)
-    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
-        asking.logger.opt(exception=exc).error("the stream failed")
-        await _last(BROKEN, frames, response, asking)
+
+    await to_the_end(request, batches, put, last)
 
 
 async def _put(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
@@ -11,15 +10,14 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, Reject
 from gateway.events import Error, Event
-from gateway.pipeline.exchange import BROKEN
 from gateway.streams import Answer, Stream
 from gateway.streams.kept import state_of
 from gateway.surfaces import openai_errors
 from gateway.surfaces.answer_headers import headers_of, noted
 from gateway.surfaces.responses.encoder import Encoder
 from gateway.surfaces.responses.request import in_our_words, our_field
+from gateway.surfaces.to_the_end import to_the_end
 from gateway.web.request import Asking, asking_of
-from gateway.web.running import RUNNING, stopped
 from gateway.web.sse import EventStream
 
 
@@ -124,20 +122,11 @@ async def _rest(
     batches: AsyncGenerator[Sequence[Event], None],
 ) -> None:
     asking = asking_of(request)
-    try:
-        async for batch in batches:
-            await _put(batch, encoder, response, asking)
-    except (ConnectionError, TimeoutError):
-        raise
-    except asyncio.CancelledError:
-        if not request.app[RUNNING].called_off():
-            raise
-        await _put((stopped(),), encoder, response, asking)
-    except GatewayError as exc:
-        await _put((_error(exc),), encoder, response, asking)
-    except Exception as exc:  # noqa: BLE001  a cut connection would lose what has been said
-        asking.logger.opt(exception=exc).error("the stream failed")
-        await _put((BROKEN,), encoder, response, asking)
+
+    async def put(batch: Sequence[Event]) -> None:
+        await _put(batch, encoder, response, asking)
+
+    await to_the_end(request, batches, put, lambda error: put((error,)), told=_error)
 
 
 async def _put(

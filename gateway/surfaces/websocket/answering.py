@@ -17,7 +17,7 @@ from gateway.live import Generation
 from gateway.pipeline.exchange import BROKEN
 from gateway.services import Caller, Clock, Context
 from gateway.streams import Stream, Streams
-from gateway.streams.kept import Keep
+from gateway.streams.kept import Keep, error_of
 from gateway.surfaces.answer_headers import noted
 from gateway.surfaces.native.chats import Chats
 from gateway.surfaces.native.own_agents import OwnAgents
@@ -190,7 +190,7 @@ class Answering:
             with self.asking.answers.in_use(), self.desk.running.request():
                 await work()
         except GatewayError as exc:
-            return Error(exc.status, exc.type, exc.code, exc.public)
+            return error_of(exc)
         except ConnectionError:
             raise
         except Exception as exc:  # noqa: BLE001  the client must not wait for ever
