@@ -2,27 +2,19 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
-import loguru
 import pytest
 
 from gateway.errors import LettaError
 from gateway.letta.chats import ChatsAPI
-from gateway.letta.client import connect
 from gateway.testing.fakeletta import FakeLetta, ServerTool
+from tests.gateway.letta.connected import connected
 
 
 @asynccontextmanager
 async def asking(letta: FakeLetta):
     async with (
         letta,
-        connect(
-            letta.url,
-            "",
-            connect_seconds=5,
-            read_seconds=30,
-            max_connections=9,
-            logger=loguru.logger,
-        ) as api,
+        connected(letta) as api,
     ):
         yield api, ChatsAPI(api.reading)
 

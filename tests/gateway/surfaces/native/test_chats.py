@@ -10,12 +10,12 @@ from gateway.background import Background
 from gateway.call import Agent, Call, Conversation
 from gateway.errors import StoreError
 from gateway.letta.chats import ChatsAPI
-from gateway.letta.client import connect
 from gateway.services import Caller
 from gateway.store.memory import MemoryStore
 from gateway.surfaces.native import chats as module
 from gateway.surfaces.native.chats import Chats
 from gateway.testing.fakeletta import FakeLetta, Fault
+from tests.gateway.letta.connected import connected
 from tests.gateway.surfaces.native.native import until
 
 
@@ -65,14 +65,7 @@ async def housed():
     letta.add_agent("Milo")
     async with (
         letta,
-        connect(
-            letta.url,
-            "",
-            connect_seconds=5,
-            read_seconds=30,
-            max_connections=9,
-            logger=loguru.logger,
-        ) as api,
+        connected(letta) as api,
         Background(loguru.logger) as work,
     ):
         (agent_id,) = letta.agents
